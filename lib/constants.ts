@@ -1,0 +1,36 @@
+// The limits of the system in one place, unit last. How they must
+// relate to each other is stated in constants.test.ts.
+
+/** HTTP as the buyer sees it. */
+export const bodyBytesMax = 4_096;
+export const quantityMax = 1_000;
+export const userIdBytesMax = 128;
+export const productIdPattern = /^[A-Za-z0-9_-]{1,64}$/;
+export const idempotencyKeyPattern = /^[A-Za-z0-9_-]{8,64}$/;
+export const orderIdPattern = /^[A-Za-z0-9_-]{1,64}\.[A-Za-z0-9_-]{22}$/;
+export const retryAfterSeconds = 1;
+
+/** One lock turn, one Lua call: how much one batch may hold. */
+export const batchOrdersMax = 256;
+/** One event: at most this many orders and bytes; a larger turn becomes several events. */
+export const eventOrdersMax = 200;
+export const eventBytesMax = 48 * 1_024;
+
+/** The edge's side of the hop to `purchase`. */
+export const edgeBatchesInFlightPerProduct = 4;
+export const edgeQueuePerProductMax = 10_000;
+
+/** The seller's bounded queue per product; a full one answers 503 at once. */
+export const sellerQueuePerProductMax = 20_000;
+
+/** Time: each wait is shorter than the wait of whoever waits for it. */
+export const redisCommandTimeoutMs = 1_000;
+export const kafkaSendTimeoutMs = 3_000;
+export const purchaseDeadlineMs = 6_000;
+export const edgeForwardTimeoutMs = 8_000;
+export const edgeRequestTimeoutMs = 10_000;
+export const lockTtlMs = 10_000;
+export const drainDeadlineMs = 15_000;
+
+/** Leaderboards keep this many members. */
+export const boardMembersMax = 10_000;

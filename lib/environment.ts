@@ -1,0 +1,67 @@
+// Every environment variable of the functions, read in one place. A function names the ones it
+// needs; one that is missing or malformed stops the start with a message that says what to set.
+
+import { z } from 'zod';
+
+const listOf = (what: string) =>
+  z
+    .string()
+    .transform((text) => text.split(',').map((part) => part.trim()))
+    .refine((parts) => parts.every((part) => part !== ''), `a comma-separated list of ${what}`);
+const port = z.coerce.number().int().min(0).max(65_535);
+/** Keys for HMAC are at least 32 characters: there is no default key outside the local runtime. */
+const key = z.string().min(32, 'at least 32 characters');
+
+const variables = {
+  /** One URL, or several comma-separated ones: a Redis Cluster. */
+  SECKILL_REDIS_URL: listOf('redis:// URLs'),
+  SECKILL_ETCD_ENDPOINTS: listOf('http:// URLs'),
+  SECKILL_KAFKA_BROKERS: listOf('host:port'),
+  SECKILL_MYSQL_URL: z.url({ protocol: /^mysql$/ }),
+  SECKILL_PURCHASE_URL: z.url({ protocol: /^https?$/ }),
+  /** Identity: a key for HS256, or the URL of a JWKS; exactly one of the two. */
+  SECKILL_JWT_KEY: key.optional(),
+  SECKILL_JWT_JWKS_URL: z.url({ protocol: /^https?$/ }).optional(),
+  SECKILL_JWT_ISSUER: z.string().min(1).default('seckill'),
+  SECKILL_JWT_AUDIENCE: z.string().min(1).default('seckill'),
+  /** Trust between the functions: the first key signs, all verify (two during a rotation). */
+  SECKILL_SIGNING_KEYS: listOf('keys').pipe(z.array(key).min(1).max(2)),
+  /** Names on leaderboards are made with it; changing it renames everybody. */
+  SECKILL_PSEUDONYM_KEY: key,
+  /** Where `purchase` keeps its write-ahead record; outlives a restart of the container. */
+  SECKILL_STATE_DIR: z.string().min(1),
+  SECKILL_LOG_LEVEL: z.enum(['debug', 'info', 'warn', 'error', 'silent']).default('info'),
+  SECKILL_METRICS_PORT: port.default(9464),
+  SECKILL_HOST: z.string().min(1).default('0.0.0.0'),
+  PORT: port.default(8080),
+};
+
+export type Environment = {
+  [Name in keyof typeof variables]: z.infer<(typeof variables)[Name]>;
+};
+
+/** All names, for the test that compares them with compose and the manifests. */
+export const environmentNames = Object.keys(variables) as (keyof Environment)[];
+
+/**
+ * The named variables, parsed. Throws an Error whose message lists every variable that is
+ * missing or wrong, without its value.
+ */
+export function readEnvironment<Name extends keyof Environment>(
+  names: readonly Name[],
+  source: Readonly<Record<string, string | undefined>> = process.env,
+): Pick<Environment, Name> {
+  const problems: string[] = [];
+  const values: Partial<Record<Name, unknown>> = {};
+  for (const name of names) {
+    const given = source[name] === '' ? undefined : source[name];
+    const parsed = variables[name].safeParse(given);
+    if (parsed.success) values[name] = parsed.data;
+    else if (given === undefined) problems.push(`${name} is not set`);
+    else problems.push(`${name}: ${parsed.error.issues.map(({ message }) => message).join('; ')}`);
+  }
+  if (problems.length > 0) {
+    throw new Error(`The environment is incomplete:\n  ${problems.join('\n  ')}`);
+  }
+  return values as Pick<Environment, Name>;
+}

@@ -1,0 +1,101 @@
+// The event that carries one batch of accepted orders from `purchase` to the two sinks.
+// The Lua call writes its data (`lib/sale/sell-4.lua`); these are its shape and its headers.
+// Version rule: a field may be added under v1; readers ignore what they don't know. Anything
+// else is a new type (`….v2`), and readers of both ship one release before its first writer.
+
+import { z } from 'zod';
+import {
+  batchOrdersMax,
+  orderIdPattern,
+  productIdPattern,
+  userIdBytesMax,
+} from '#lib/constants.ts';
+import { eventSource, eventType } from '#lib/names.ts';
+
+const count = z.int().positive();
+/** Epoch microseconds by Redis' clock: 16 digits, exact in a double until the year 2255. */
+const epochUs = z.int().positive();
+
+/** Unit numbers from first to last, both included. */
+export const unitRangeSchema = z
+  .tuple([count, count])
+  .refine(([first, last]) => first <= last, 'a range of units ends before it starts');
+
+const eventOrderSchema = z.object({
+  orderId: z.string().regex(orderIdPattern),
+  userId: z.string().min(1).max(userIdBytesMax),
+  quantity: count,
+  units: z.array(unitRangeSchema).min(1),
+  /** When this user first bought in this sale; unique within the sale. */
+  userFirstAt: epochUs,
+  /** Running totals after this order: of this user, and of the sale. */
+  userQuantity: count,
+  sold: count,
+  traceparent: z.string().optional(),
+});
+
+export const orderEventSchema = z.object({
+  productId: z.string().regex(productIdPattern),
+  generation: count,
+  acceptedAt: epochUs,
+  /** In the currency's smallest unit. */
+  unitPrice: z.int().nonnegative(),
+  currency: z.string().length(3),
+  orders: z.array(eventOrderSchema).min(1).max(batchOrdersMax),
+});
+
+export type UnitRange = readonly [first: number, last: number];
+export type OrderEvent = z.infer<typeof orderEventSchema>;
+export type EventOrder = z.infer<typeof eventOrderSchema>;
+
+/** A batch is named by its sale, the sale's generation and its number in the sale. */
+export function batchIdOf(productId: string, generation: number, batchNumber: number): string {
+  return `${productId}.${generation}.${batchNumber}`;
+}
+
+/** The CloudEvents attributes of a batch, without their transport's prefix (`ce_`, `ce-`). */
+export interface EventAttributes {
+  readonly specversion: '1.0';
+  readonly id: string;
+  readonly type: string;
+  readonly source: string;
+  readonly subject: string;
+  readonly time: string;
+  readonly partitionkey: string;
+}
+
+/** The attributes of a batch accepted at `acceptedAtUs` (epoch microseconds). */
+export function eventAttributes(
+  productId: string,
+  batchId: string,
+  acceptedAtUs: number,
+): EventAttributes {
+  return {
+    specversion: '1.0',
+    id: batchId,
+    type: eventType,
+    source: eventSource,
+    subject: productId,
+    time: isoTimeOf(acceptedAtUs),
+    partitionkey: batchId,
+  };
+}
+
+/** RFC 3339 with microseconds, as `ce_time` and MySQL's DATETIME(6) both carry them. */
+export function isoTimeOf(epochUsValue: number): string {
+  const milliseconds = Math.floor(epochUsValue / 1_000);
+  const microseconds = String(epochUsValue % 1_000).padStart(3, '0');
+  return `${new Date(milliseconds).toISOString().slice(0, -1)}${microseconds}Z`;
+}
+
+/** The reverse of `isoTimeOf`; NaN where the text is no time. */
+export function epochUsOf(isoTime: string): number {
+  const fraction = /\.(\d+)Z$/.exec(isoTime)?.[1] ?? '';
+  const seconds = Date.parse(isoTime.replace(/\.\d+Z$/, 'Z'));
+  return seconds * 1_000 + Number(fraction.padEnd(6, '0').slice(0, 6));
+}
+
+/** How many units a list of ranges holds. */
+export function unitsIn(ranges: readonly UnitRange[]): number {
+  return ranges.reduce((sum, [first, last]) => sum + last - first + 1, 0);
+}

@@ -1,0 +1,46 @@
+// ioredis with the options that matter said: it fails fast, and never resends a command whose
+// answer was lost to what may be another process (decision 6).
+
+import { Cluster, Redis, type RedisOptions } from 'ioredis';
+import { redisCommandTimeoutMs } from '#lib/constants.ts';
+import type { Log } from '#lib/telemetry/log.ts';
+
+/** One Redis, or a Redis Cluster: the same commands as far as we use them. */
+export type RedisClient = Redis | Cluster;
+
+/**
+ * Connects to one URL, or to a Redis Cluster when there are several. Resolves at once; commands
+ * sent while it is not connected fail at once (no offline queue), so that a dead Redis is
+ * answered with 503, not waited for. It reconnects by itself for ever.
+ */
+export function connectRedis(urls: readonly string[], log: Log): RedisClient {
+  const [first] = urls;
+  if (first === undefined) throw new Error('no URL of Redis is given');
+  const options = {
+    commandTimeout: redisCommandTimeoutMs,
+    connectTimeout: redisCommandTimeoutMs,
+    maxRetriesPerRequest: 0,
+    enableOfflineQueue: false,
+    autoResendUnfulfilledCommands: false,
+    retryStrategy: (attempt: number) => Math.min(50 * attempt, 500),
+  } satisfies RedisOptions;
+  const client =
+    urls.length === 1
+      ? new Redis(first, options)
+      : new Cluster([...urls], {
+          enableOfflineQueue: false,
+          redisOptions: options,
+          clusterRetryStrategy: (attempt) => Math.min(50 * attempt, 500),
+        });
+  // Without a listener, a lost connection would end the process.
+  let said = false;
+  client.on('error', (error: Error) => {
+    if (!said) log.warn({ err: error }, 'Redis is away');
+    said = true;
+  });
+  client.on('ready', () => {
+    if (said) log.info('Redis is back');
+    said = false;
+  });
+  return client;
+}

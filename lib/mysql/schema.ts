@@ -1,0 +1,110 @@
+// What MySQL remembers: the products on sale, one row per order, one row per unit sold, and who
+// changed what. persist-order owns the migrations that make these tables.
+
+import {
+  bigint,
+  char,
+  customType,
+  index,
+  int,
+  json,
+  mysqlTable,
+  primaryKey,
+  varchar,
+} from 'drizzle-orm/mysql-core';
+import { epochUsOf, isoTimeOf } from '#lib/order-event.ts';
+
+/**
+ * DATETIME(6) in UTC ↔ epoch microseconds. A JavaScript Date would cut the microseconds off, by
+ * which the leaderboard and the order of acceptance are told.
+ */
+const epochUs = customType<{ data: number; driverData: string }>({
+  dataType: () => 'datetime(6)',
+  toDriver: (us) => isoTimeOf(us).slice(0, -1).replace('T', ' '),
+  fromDriver: (text) => epochUsOf(`${text.replace(' ', 'T')}Z`),
+});
+
+/** Ids compare byte by byte: `A` and `a` are two users. */
+const id = (name: string, length: number) =>
+  customType<{ data: string }>({
+    dataType: () => `varchar(${length}) character set utf8mb4 collate utf8mb4_bin`,
+  })(name);
+
+export const products = mysqlTable('products', {
+  productId: id('product_id', 64).primaryKey(),
+  name: varchar('name', { length: 200 }).notNull(),
+  /** In the currency's smallest unit. */
+  unitPrice: bigint('unit_price', { mode: 'number' }).notNull(),
+  currency: char('currency', { length: 3 }).notNull(),
+  /** Units ever put on sale; their numbers are 1 to `stock`. */
+  stock: int('stock').notNull(),
+  /** Units without a row in `order_units`; decreased with every row written. */
+  unsold: int('unsold').notNull(),
+  limitPerUser: int('limit_per_user').notNull(),
+  state: varchar('state', {
+    length: 16,
+    enum: ['on_sale', 'paused', 'closed', 'settled'],
+  }).notNull(),
+  opensAt: epochUs('opens_at'),
+  closesAt: epochUs('closes_at'),
+  /** Raised by every rebuild of the sale in Redis (decision 6). */
+  generation: int('generation').notNull(),
+  createdAt: epochUs('created_at').notNull(),
+});
+
+export const orders = mysqlTable(
+  'orders',
+  {
+    orderId: id('order_id', 96).primaryKey(),
+    productId: id('product_id', 64).notNull(),
+    userId: id('user_id', 128).notNull(),
+    quantity: int('quantity').notNull(),
+    status: varchar('status', {
+      length: 16,
+      enum: ['confirmed', 'rejected', 'cancelled'],
+    }).notNull(),
+    /** Why an order was rejected. */
+    reason: varchar('reason', { length: 64 }),
+    unitPrice: bigint('unit_price', { mode: 'number' }).notNull(),
+    currency: char('currency', { length: 3 }).notNull(),
+    batchId: id('batch_id', 96).notNull(),
+    /** As in the event: the user's first purchase and totals after this order. */
+    userFirstAt: epochUs('user_first_at').notNull(),
+    userQuantity: int('user_quantity').notNull(),
+    sold: int('sold').notNull(),
+    acceptedAt: epochUs('accepted_at').notNull(),
+    createdAt: epochUs('created_at').notNull(),
+  },
+  (table) => [
+    index('orders_by_user').on(table.userId, table.acceptedAt),
+    index('orders_by_product').on(table.productId, table.acceptedAt),
+  ],
+);
+
+/** One row per unit sold. Its primary key is why no unit can ever be sold twice (decision 5). */
+export const orderUnits = mysqlTable(
+  'order_units',
+  {
+    productId: id('product_id', 64).notNull(),
+    unit: int('unit').notNull(),
+    orderId: id('order_id', 96).notNull(),
+  },
+  (table) => [
+    primaryKey({ columns: [table.productId, table.unit] }),
+    index('units_by_order').on(table.orderId),
+  ],
+);
+
+/** The audit log: every operator's change once, by its operation id (decision 11). */
+export const operations = mysqlTable(
+  'operations',
+  {
+    operationId: id('operation_id', 64).primaryKey(),
+    productId: id('product_id', 64).notNull(),
+    operator: id('operator', 128).notNull(),
+    action: varchar('action', { length: 32 }).notNull(),
+    details: json('details').notNull(),
+    at: epochUs('at').notNull(),
+  },
+  (table) => [index('operations_by_product').on(table.productId, table.at)],
+);

@@ -1,0 +1,91 @@
+// The two modules inside kafkajs that `read-topic.ts` uses, typed as far as it uses them.
+// kafkajs has no public way to read a topic without joining a consumer group.
+
+declare module 'kafkajs/src/cluster/index.js' {
+  import type { ISocketFactory, Logger, RetryOptions } from 'kafkajs';
+
+  export interface FetchedRecord {
+    /** Decimal. */
+    readonly offset: string;
+    readonly key: Buffer | null;
+    readonly value: Buffer | null;
+    readonly headers: Readonly<Record<string, Buffer | readonly Buffer[] | undefined>>;
+    /** The batch on disk that holds this record; missing in formats older than Kafka 0.11. */
+    readonly batchContext?: { readonly firstOffset: string; readonly lastOffsetDelta: number };
+  }
+
+  export interface FetchedPartition {
+    readonly partition: number;
+    readonly messages: readonly FetchedRecord[];
+  }
+
+  interface PartitionOffset {
+    readonly partition: number;
+    readonly offset: string;
+  }
+
+  interface Broker {
+    fetch(request: {
+      /** 1: only what is committed. */
+      readonly isolationLevel: 0 | 1;
+      readonly maxWaitTime: number;
+      readonly minBytes: number;
+      readonly maxBytes: number;
+      readonly topics: readonly {
+        readonly topic: string;
+        readonly partitions: readonly {
+          readonly partition: number;
+          readonly fetchOffset: string;
+          readonly maxBytes: number;
+        }[];
+      }[];
+    }): Promise<{
+      readonly responses: readonly { readonly partitions: readonly FetchedPartition[] }[];
+    }>;
+  }
+
+  export default class Cluster {
+    constructor(options: {
+      readonly brokers: readonly string[];
+      readonly clientId: string;
+      readonly logger: Logger;
+      readonly socketFactory: ISocketFactory;
+      readonly connectionTimeout: number;
+      readonly requestTimeout: number;
+      readonly enforceRequestTimeout: boolean;
+      readonly metadataMaxAge: number;
+      readonly allowAutoTopicCreation: boolean;
+      readonly isolationLevel: 0 | 1;
+      readonly retry: RetryOptions;
+    });
+    connect(): Promise<void>;
+    disconnect(): Promise<void>;
+    addTargetTopic(topic: string): Promise<void>;
+    refreshMetadata(): Promise<void>;
+    findTopicPartitionMetadata(topic: string): readonly { readonly partitionId: number }[];
+    /** Node id → the partitions it leads. */
+    findLeaderForPartitions(
+      topic: string,
+      partitions: readonly number[],
+    ): Readonly<Record<string, readonly number[]>>;
+    findBroker(node: { readonly nodeId: string }): Promise<Broker>;
+    fetchTopicsOffset(
+      topics: readonly {
+        readonly topic: string;
+        readonly partitions: readonly { readonly partition: number }[];
+        readonly fromBeginning: boolean;
+      }[],
+    ): Promise<readonly { readonly partitions: readonly PartitionOffset[] }[]>;
+  }
+}
+
+declare module 'kafkajs/src/consumer/batch.js' {
+  import type { FetchedPartition, FetchedRecord } from 'kafkajs/src/cluster/index.js';
+
+  /** What was fetched of one partition, without control records and aborted transactions. */
+  export default class Batch {
+    constructor(topic: string, fetchedOffset: string, partition: FetchedPartition);
+    readonly messages: readonly FetchedRecord[];
+    readonly rawMessages: readonly FetchedRecord[];
+  }
+}

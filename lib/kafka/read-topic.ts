@@ -1,0 +1,212 @@
+// Reads a whole topic once, up to the end it has when the reading starts: no consumer group, so
+// nothing to join, to wait for or to leave behind, and nothing is ever committed.
+// kafkajs can only do this with its inner parts (`kafkajs-internals.d.ts`); they are frozen at
+// 2.2.4, and the test reads from a real broker.
+
+import { connect, type Socket } from 'node:net';
+import { setTimeout } from 'node:timers/promises';
+import { type ISocketFactory, Kafka, logLevel } from 'kafkajs';
+import Cluster, { type FetchedPartition, type FetchedRecord } from 'kafkajs/src/cluster/index.js';
+import Batch from 'kafkajs/src/consumer/batch.js';
+import { KafkaUnavailable } from './unavailable.ts';
+
+export interface TopicRecord {
+  readonly partition: number;
+  readonly offset: number;
+  readonly headers: Readonly<Record<string, string>>;
+  readonly value: Buffer;
+}
+
+export interface ReadTopicOptions {
+  readonly brokers: readonly string[];
+  readonly topic: string;
+  /** Told by its headers whether a record is wanted; the others cost next to nothing. */
+  readonly filter?: (headers: Readonly<Record<string, string>>) => boolean;
+  readonly signal?: AbortSignal;
+  /** For the whole reading. */
+  readonly timeoutMs?: number;
+}
+
+const readTimeoutMs = 60_000;
+const requestTimeoutMs = 5_000;
+const connectTimeoutMs = 2_000;
+/** How long a broker may hold a fetch that finds nothing; it does so only in an outage. */
+const fetchWaitMs = 500;
+const fetchBytesMax = 16 * 1_024 * 1_024;
+/** More than the largest record a broker takes (1 MiB), so that a fetch always gets on. */
+const partitionBytesMax = 4 * 1_024 * 1_024;
+const pauseAfterFaultMs = 200;
+
+/**
+ * All records between the topic's start and the end offsets taken first, in order within each
+ * partition. Records of aborted transactions and control records are left out. Throws
+ * KafkaUnavailable when that could not be done in time; the signal's reason when it is aborted.
+ */
+export async function* readTopic(options: ReadTopicOptions): AsyncGenerator<TopicRecord> {
+  const { topic, filter, signal, timeoutMs = readTimeoutMs } = options;
+  const sockets = new Set<Socket>();
+  const cluster = createCluster(options.brokers, sockets);
+  const timeout = AbortSignal.timeout(timeoutMs);
+  const stop = signal === undefined ? timeout : AbortSignal.any([signal, timeout]);
+  // A request in flight is rejected only by its socket.
+  const cut = () => {
+    for (const socket of sockets) socket.destroy(new Error('the reading was ended'));
+  };
+  stop.addEventListener('abort', cut);
+  try {
+    stop.throwIfAborted();
+    await cluster.connect();
+    await cluster.addTargetTopic(topic);
+    const positions = await positionsIn(cluster, topic);
+    while (positions.length > 0) {
+      stop.throwIfAborted();
+      for (const fetched of await fetchOnce(cluster, topic, positions)) {
+        yield* advance(topic, positions, fetched, filter);
+      }
+    }
+  } catch (error) {
+    signal?.throwIfAborted();
+    throw new KafkaUnavailable(`the topic ${topic} could not be read`, {
+      cause: timeout.aborted ? timeout.reason : error,
+    });
+  } finally {
+    stop.removeEventListener('abort', cut);
+    cut();
+    cluster.disconnect().catch(() => undefined);
+  }
+}
+
+function createCluster(brokers: readonly string[], sockets: Set<Socket>): Cluster {
+  const socketFactory: ISocketFactory = ({ host, port, onConnect }) => {
+    const socket = connect({ host, port, noDelay: true }, onConnect);
+    sockets.add(socket);
+    return socket.on('close', () => sockets.delete(socket));
+  };
+  return new Cluster({
+    brokers,
+    clientId: 'seckill-read-topic',
+    logger: new Kafka({ brokers: [...brokers], logLevel: logLevel.NOTHING }).logger(),
+    socketFactory,
+    connectionTimeout: connectTimeoutMs,
+    requestTimeout: requestTimeoutMs,
+    enforceRequestTimeout: true,
+    metadataMaxAge: readTimeoutMs,
+    allowAutoTopicCreation: false,
+    isolationLevel: 1,
+    // One turn over the list of brokers.
+    retry: { retries: brokers.length, initialRetryTime: 50, maxRetryTime: 500 },
+  });
+}
+
+/** Where one partition is read next, and where its reading ends. */
+interface Position {
+  readonly partition: number;
+  next: number;
+  readonly end: number;
+}
+
+/** The partitions that hold anything. The ends are asked for first. */
+async function positionsIn(cluster: Cluster, topic: string): Promise<Position[]> {
+  const partitions = cluster
+    .findTopicPartitionMetadata(topic)
+    .map(({ partitionId }) => ({ partition: partitionId }));
+  const offsets = async (fromBeginning: boolean) => {
+    const [answer] = await cluster.fetchTopicsOffset([{ topic, partitions, fromBeginning }]);
+    return new Map(answer?.partitions.map(({ partition, offset }) => [partition, Number(offset)]));
+  };
+  const ends = await offsets(false);
+  const starts = await offsets(true);
+  return partitions
+    .map(({ partition }) => {
+      const next = starts.get(partition);
+      const end = ends.get(partition);
+      if (next === undefined || end === undefined) {
+        throw new Error(`the broker did not name the offsets of partition ${partition}`);
+      }
+      return { partition, next, end };
+    })
+    .filter(({ next, end }) => next < end);
+}
+
+/** One fetch from each leader. A leader that moved or is away is looked for again. */
+async function fetchOnce(
+  cluster: Cluster,
+  topic: string,
+  positions: readonly Position[],
+): Promise<FetchedPartition[]> {
+  try {
+    const leaders = cluster.findLeaderForPartitions(
+      topic,
+      positions.map(({ partition }) => partition),
+    );
+    const answers = await Promise.all(
+      Object.entries(leaders).map(async ([nodeId, led]) => {
+        const broker = await cluster.findBroker({ nodeId });
+        return broker.fetch({
+          isolationLevel: 1,
+          maxWaitTime: fetchWaitMs,
+          minBytes: 1,
+          maxBytes: fetchBytesMax,
+          topics: [
+            {
+              topic,
+              partitions: positions
+                .filter(({ partition }) => led.includes(partition))
+                .map(({ partition, next }) => ({
+                  partition,
+                  fetchOffset: String(next),
+                  maxBytes: partitionBytesMax,
+                })),
+            },
+          ],
+        });
+      }),
+    );
+    return answers.flatMap(({ responses }) => responses.flatMap(({ partitions }) => partitions));
+  } catch (error) {
+    if (!(error instanceof Error && 'retriable' in error && error.retriable === true)) throw error;
+    await setTimeout(pauseAfterFaultMs);
+    await cluster.refreshMetadata();
+    return [];
+  }
+}
+
+/** Yields what is wanted of one fetched partition and moves its position behind it. */
+function* advance(
+  topic: string,
+  positions: Position[],
+  fetched: FetchedPartition,
+  filter: ReadTopicOptions['filter'],
+): Generator<TopicRecord> {
+  const position = positions.find(({ partition }) => partition === fetched.partition);
+  if (position === undefined) return;
+  const { messages, rawMessages } = new Batch(topic, String(position.next), fetched);
+  for (const message of messages) {
+    const offset = Number(message.offset);
+    if (offset >= position.end || message.value === null) continue;
+    const headers = textHeaders(message.headers);
+    if (filter !== undefined && !filter(headers)) continue;
+    // A copy: the message is a view of the whole answer, which it would keep in memory.
+    yield { partition: position.partition, offset, headers, value: Buffer.from(message.value) };
+  }
+  const last = rawMessages.at(-1);
+  if (last !== undefined) position.next = Math.max(position.next, offsetAfter(last));
+  if (position.next >= position.end) positions.splice(positions.indexOf(position), 1);
+}
+
+/** The last offset of a batch need not be a record: it may be a marker, or compacted away. */
+function offsetAfter({ offset, batchContext }: FetchedRecord): number {
+  const last = batchContext
+    ? Number(batchContext.firstOffset) + batchContext.lastOffsetDelta
+    : Number(offset);
+  return last + 1;
+}
+
+function textHeaders(headers: FetchedRecord['headers']): Record<string, string> {
+  const texts: Record<string, string> = {};
+  for (const [name, value] of Object.entries(headers)) {
+    const last = Array.isArray(value) ? (value.at(-1) as Buffer | undefined) : value;
+    if (last !== undefined) texts[name] = last.toString();
+  }
+  return texts;
+}

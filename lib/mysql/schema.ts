@@ -1,9 +1,11 @@
 // What MySQL remembers: the products on sale, one row per order, one row per unit sold, and who
 // changed what. persist-order owns the migrations that make these tables.
 
+import { sql } from 'drizzle-orm';
 import {
   bigint,
   char,
+  check,
   customType,
   index,
   int,
@@ -30,27 +32,32 @@ const id = (name: string, length: number) =>
     dataType: () => `varchar(${length}) character set utf8mb4 collate utf8mb4_bin`,
   })(name);
 
-export const products = mysqlTable('products', {
-  productId: id('product_id', 64).primaryKey(),
-  name: varchar('name', { length: 200 }).notNull(),
-  /** In the currency's smallest unit. */
-  unitPrice: bigint('unit_price', { mode: 'number' }).notNull(),
-  currency: char('currency', { length: 3 }).notNull(),
-  /** Units ever put on sale; their numbers are 1 to `stock`. */
-  stock: int('stock').notNull(),
-  /** Units without a row in `order_units`; decreased with every row written. */
-  unsold: int('unsold').notNull(),
-  limitPerUser: int('limit_per_user').notNull(),
-  state: varchar('state', {
-    length: 16,
-    enum: ['on_sale', 'paused', 'closed', 'settled'],
-  }).notNull(),
-  opensAt: epochUs('opens_at'),
-  closesAt: epochUs('closes_at'),
-  /** Raised by every rebuild of the sale in Redis (decision 6). */
-  generation: int('generation').notNull(),
-  createdAt: epochUs('created_at').notNull(),
-});
+export const products = mysqlTable(
+  'products',
+  {
+    productId: id('product_id', 64).primaryKey(),
+    name: varchar('name', { length: 200 }).notNull(),
+    /** In the currency's smallest unit. */
+    unitPrice: bigint('unit_price', { mode: 'number' }).notNull(),
+    currency: char('currency', { length: 3 }).notNull(),
+    /** Units ever put on sale; their numbers are 1 to `stock`. */
+    stock: int('stock').notNull(),
+    /** Units without a row in `order_units`; decreased with every row written. */
+    unsold: int('unsold').notNull(),
+    limitPerUser: int('limit_per_user').notNull(),
+    state: varchar('state', {
+      length: 16,
+      enum: ['on_sale', 'paused', 'closed', 'settled'],
+    }).notNull(),
+    opensAt: epochUs('opens_at'),
+    closesAt: epochUs('closes_at'),
+    /** Raised by every rebuild of the sale in Redis (decision 6). */
+    generation: int('generation').notNull(),
+    createdAt: epochUs('created_at').notNull(),
+  },
+  // Whatever a statement forgets to ask, the table refuses to be oversold.
+  () => [check('products_unsold', sql`unsold between 0 and stock`)],
+);
 
 export const orders = mysqlTable(
   'orders',

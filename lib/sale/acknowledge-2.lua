@@ -1,0 +1,17 @@
+-- Removes batches that Kafka has acknowledged from the outbox: their orders are no longer pending.
+--
+-- KEYS  1 sale (HASH)  2 outbox (HASH)
+-- ARGV  1 generation  2 revision  3 incarnation, then batch numbers
+--
+-- Returns 'acknowledged'; 'refused' where the caller's generation or token is old, or the sale is
+-- not there or being rebuilt: then nobody may say 202 on the strength of that send.
+
+local fields = redis.call('HMGET', KEYS[1], 'generation', 'revision', 'incarnation', 'state')
+local revision, incarnation = tonumber(fields[2]), tonumber(fields[3])
+if not fields[4] or fields[4] == 'loading' or fields[1] ~= ARGV[1] then return 'refused' end
+if tonumber(ARGV[2]) < revision
+  or (tonumber(ARGV[2]) == revision and tonumber(ARGV[3]) < incarnation) then
+  return 'refused'
+end
+for index = 4, #ARGV do redis.call('HDEL', KEYS[2], ARGV[index]) end
+return 'acknowledged'

@@ -1,0 +1,189 @@
+-- Decides a batch of purchases of one product, and sells what can be sold.
+--
+-- Atomic over, in this order: fence, duplicate, sale window, per-user limit, stock, outbox.
+-- It decides everything first and writes last, since Redis does not roll a script back, and takes
+-- the time from Redis, the one clock of a sale.
+--
+-- KEYS  1 sale (HASH)  2 orders (HASH)  3 buyers (HASH)  4 outbox (HASH)
+-- ARGV  1 generation  2 revision  3 incarnation  4 orders per event  5 bytes per event
+--       then for each purchase: order id, user id, quantity, traceparent ('' if not sampled)
+--
+-- Returns one of
+--   {'missing'}                          the sale is not in this Redis
+--   {'loading'}                          somebody rebuilds it
+--   {'other_process'}                    it was loaded into another Redis process
+--   {'other_generation', generation}     the caller knows another generation
+--   {'fenced'}                           a newer holder of the lock was here
+--   {'leftovers', number, data, …}       batches to publish before anything new is sold
+--   {'decided', left, opensAt, {outcome, …}, {number, data, …}}
+
+local sale, orders, buyers, outbox = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
+local fields = redis.call('HMGET', sale, 'generation', 'revision', 'incarnation', 'run_id',
+  'replid', 'state', 'opens_at', 'closes_at', 'limit', 'left', 'free', 'batches', 'last_at',
+  'sold', 'unit_price', 'currency')
+local generation, revision, incarnation = fields[1], fields[2], fields[3]
+local state, opensAt, closesAt = fields[6], fields[7], fields[8]
+
+if not state then return {'missing'} end
+if state == 'loading' then return {'loading'} end
+local info = redis.call('INFO', 'server') .. redis.call('INFO', 'replication')
+if string.match(info, 'run_id:(%x+)') ~= fields[4]
+  or string.match(info, 'master_replid:(%x+)') ~= fields[5] then
+  return {'other_process'}
+end
+if generation ~= ARGV[1] then return {'other_generation', generation} end
+local newRevision, newIncarnation = tonumber(ARGV[2]), tonumber(ARGV[3])
+revision, incarnation = tonumber(revision), tonumber(incarnation)
+if newRevision < revision or (newRevision == revision and newIncarnation < incarnation) then
+  return {'fenced'}
+end
+
+local leftovers = redis.call('HGETALL', outbox)
+if #leftovers > 0 then
+  table.insert(leftovers, 1, 'leftovers')
+  return leftovers
+end
+
+local limit, left, sold = tonumber(fields[9]), tonumber(fields[10]), tonumber(fields[14])
+local free, batches, lastAt = fields[11], tonumber(fields[12]), tonumber(fields[13])
+local time = redis.call('TIME')
+local now = tonumber(time[1]) * 1000000 + tonumber(time[2])
+-- Rises with every order, even if the clock is set back: it orders acceptances.
+local acceptedAt = math.max(now, lastAt + 1)
+
+local closedFor
+if state == 'paused' then
+  closedFor = 'paused'
+elseif state == 'closed' or (closesAt ~= '' and now >= tonumber(closesAt)) then
+  closedFor = 'ended'
+elseif opensAt == '' or now < tonumber(opensAt) then
+  closedFor = 'not_open'
+end
+
+local function number(value) return string.format('%.0f', value) end
+
+-- Takes `quantity` units from the free ranges, lowest first: {{first, last}, …}.
+local freeAt, first, last = 1, nil, nil
+local function takeUnits(quantity)
+  local taken = {}
+  while quantity > 0 do
+    if not first then
+      local from, to, after = string.match(free, '^(%d+)%-(%d+),?()', freeAt)
+      first, last, freeAt = tonumber(from), tonumber(to), after
+    end
+    local upTo = math.min(last, first + quantity - 1)
+    taken[#taken + 1] = {first, upTo}
+    quantity = quantity - (upTo - first + 1)
+    first = upTo + 1
+    if first > last then first = nil end
+  end
+  return taken
+end
+
+-- What is still free, in the form of the field `free`.
+local function freeRanges()
+  local rest = string.sub(free, freeAt)
+  if not first then return rest end
+  local range = number(first) .. '-' .. number(last)
+  return rest == '' and range or range .. ',' .. rest
+end
+
+local outcomes = {}
+local orderValues, buyerValues, outboxValues = {}, {}, {}
+local boughtNow, boughtBy = {}, {}
+local eventParts, eventBytes, eventAt = {}, 0, nil
+
+local function closeEvent()
+  if #eventParts == 0 then return end
+  local data = table.concat({'{"productId":"', string.match(sale, '{(.-)}'),
+    '","generation":', generation, ',"acceptedAt":', number(eventAt),
+    ',"unitPrice":', fields[15], ',"currency":"', fields[16],
+    '","orders":[', table.concat(eventParts, ','), ']}'})
+  outboxValues[#outboxValues + 1] = number(batches)
+  outboxValues[#outboxValues + 1] = data
+  eventParts, eventBytes = {}, 0
+end
+
+local function buyerOf(userId)
+  local buyer = boughtBy[userId]
+  if not buyer then
+    local value = redis.call('HGET', buyers, userId)
+    local firstAt, quantity = string.match(value or '', '^(%d+)|(%d+)$')
+    buyer = {firstAt = tonumber(firstAt), quantity = tonumber(quantity or 0)}
+    boughtBy[userId] = buyer
+  end
+  return buyer
+end
+
+local function sell(orderId, userId, quantity, traceparent)
+  local buyer = buyerOf(userId)
+  buyer.firstAt = buyer.firstAt or acceptedAt
+  buyer.quantity = buyer.quantity + quantity
+  left = left - quantity
+  sold = sold + quantity
+  local units, unitsText = {}, {}
+  for index, range in ipairs(takeUnits(quantity)) do
+    units[index] = '[' .. number(range[1]) .. ',' .. number(range[2]) .. ']'
+    unitsText[index] = number(range[1]) .. '-' .. number(range[2])
+  end
+  local part = table.concat({'{"orderId":"', orderId, '","userId":', cjson.encode(userId),
+    ',"quantity":', number(quantity), ',"units":[', table.concat(units, ','),
+    '],"userFirstAt":', number(buyer.firstAt), ',"userQuantity":', number(buyer.quantity),
+    ',"sold":', number(sold),
+    traceparent ~= '' and ',"traceparent":' .. cjson.encode(traceparent) or '', '}'})
+  -- 300 bytes are enough for what stands around the orders of an event.
+  if #eventParts >= tonumber(ARGV[4])
+    or (#eventParts > 0 and eventBytes + #part + 1 + 300 > tonumber(ARGV[5])) then
+    closeEvent()
+  end
+  if #eventParts == 0 then
+    batches = batches + 1
+    eventAt = acceptedAt
+  end
+  eventParts[#eventParts + 1] = part
+  eventBytes = eventBytes + #part + 1
+  orderValues[#orderValues + 1] = orderId
+  orderValues[#orderValues + 1] = table.concat({'accepted', number(quantity), number(batches),
+    number(acceptedAt), table.concat(unitsText, ','), userId}, '|')
+  boughtNow[orderId] = quantity
+  lastAt = acceptedAt
+  acceptedAt = acceptedAt + 1
+end
+
+local function decide(orderId, userId, quantity, traceparent)
+  local before = boughtNow[orderId]
+  if not before then
+    local order = redis.call('HGET', orders, orderId)
+    before = order and tonumber(string.match(order, '^%a+|(%d+)|'))
+  end
+  if before then return before == quantity and 'replayed' or 'key_reused' end
+  if closedFor then return closedFor end
+  if buyerOf(userId).quantity + quantity > limit then return 'limit_reached' end
+  if quantity > left then return 'sold_out' end
+  sell(orderId, userId, quantity, traceparent)
+  return 'accepted'
+end
+
+for index = 6, #ARGV, 4 do
+  outcomes[#outcomes + 1] =
+    decide(ARGV[index], ARGV[index + 1], tonumber(ARGV[index + 2]), ARGV[index + 3])
+end
+closeEvent()
+
+if newRevision > revision or newIncarnation > incarnation then
+  redis.call('HSET', sale, 'revision', ARGV[2], 'incarnation', ARGV[3])
+end
+if #outboxValues > 0 then
+  for userId, buyer in pairs(boughtBy) do
+    if buyer.firstAt then
+      buyerValues[#buyerValues + 1] = userId
+      buyerValues[#buyerValues + 1] = number(buyer.firstAt) .. '|' .. number(buyer.quantity)
+    end
+  end
+  redis.call('HSET', sale, 'left', number(left), 'sold', number(sold), 'free', freeRanges(),
+    'batches', number(batches), 'last_at', number(lastAt))
+  redis.call('HSET', orders, unpack(orderValues))
+  redis.call('HSET', buyers, unpack(buyerValues))
+  redis.call('HSET', outbox, unpack(outboxValues))
+end
+return {'decided', number(left), opensAt, outcomes, outboxValues}

@@ -1,0 +1,65 @@
+// Stores as programs of this machine, each a process of ours in a folder of its own.
+
+import { join } from 'node:path';
+import { lastLines } from '../last-lines.ts';
+import { endLeftover, startProcess } from '../process.ts';
+import { secondsSince } from '../say.ts';
+import { messageOf, untilHealthy } from './healthy.ts';
+import { areInstalled, ensurePrograms } from './programs.ts';
+import type { OwnStores, Store } from './store.ts';
+
+const healthyDeadlineMs = 60_000;
+const graceMs = 15_000;
+
+/** Installs what is missing and starts the stores side by side; resolves with their addresses. */
+export async function startNatively(stores: readonly Store[], own: OwnStores): Promise<string[]> {
+  const programs = stores.flatMap((store) => store.programs);
+  const installed = ensurePrograms(programs, join(own.folder, 'install.log'), (text) => {
+    own.say('install', text);
+  });
+  // What is there already starts meanwhile.
+  const starts = stores.map(async (store) => {
+    if (!areInstalled(store.programs)) await installed;
+    return startOne(store, own);
+  });
+  const [addresses] = await Promise.all([Promise.all(starts), installed]);
+  return addresses;
+}
+
+async function startOne(store: Store, own: OwnStores): Promise<string> {
+  const startedAtMs = performance.now();
+  const folder = join(own.folder, store.name);
+  const logFile = join(folder, 'log');
+  const pidFile = join(folder, 'pid');
+  try {
+    // A run that was killed may still be going down, with its hands on the data.
+    await endLeftover(pidFile, graceMs);
+    const site = await own.siteOf(store);
+    await store.prepare(site, (text) => {
+      own.say(store.name, text);
+    });
+    const started = await startProcess({
+      name: store.name,
+      ...store.command(site),
+      logFile,
+      pidFile,
+      graceMs: own.throwaway ? 0 : graceMs,
+    });
+    await own.keep(store.name, started);
+    await untilHealthy(store, store.address(site), healthyDeadlineMs, started.exited);
+    own.say(store.name, `ready on 127.0.0.1:${site.port} in ${secondsSince(startedAtMs)}`);
+    return store.address(site);
+  } catch (error) {
+    throw new Error(
+      [
+        `${store.name} did not start: ${messageOf(error)}`,
+        `The end of ${logFile}:`,
+        lastLines(logFile),
+        'What to do: mend what the log says;',
+        `if its data is damaged, remove ${folder} and start again;`,
+        `or name a running ${store.name} by ${store.variable}.`,
+      ].join('\n'),
+      { cause: error },
+    );
+  }
+}

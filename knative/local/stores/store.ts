@@ -1,0 +1,55 @@
+// What the local runtime must know of a store to run one on this machine; each store says it in
+// a module of its own, and `stores.ts` does the rest the same way for all.
+
+import type { RunningProcess } from '../process.ts';
+import type { Say } from '../say.ts';
+import type { Program } from './programs.ts';
+
+export type StoreName = 'redis' | 'etcd' | 'kafka' | 'mysql';
+
+export type StoreVariable =
+  | 'SECKILL_REDIS_URL'
+  | 'SECKILL_ETCD_ENDPOINTS'
+  | 'SECKILL_KAFKA_BROKERS'
+  | 'SECKILL_MYSQL_URL';
+
+/** Where one store of our own lives. */
+export interface StoreSite {
+  /** Its data, its log and its pid; nobody else writes there. */
+  readonly folder: string;
+  /** On 127.0.0.1. */
+  readonly port: number;
+  /** Of the user `seckill`, where the store has users. */
+  readonly password: string;
+}
+
+export interface Store {
+  readonly name: StoreName;
+  /** The variable that tells the functions where it is; set by hand, that store is used. */
+  readonly variable: StoreVariable;
+  /** What must be on the machine to run it. */
+  readonly programs: readonly Program[];
+  /** Makes ready whatever the first start needs; called before each start. */
+  readonly prepare: (site: StoreSite, say: (text: string) => void) => Promise<void>;
+  /** How to run it in the foreground. */
+  readonly command: (site: StoreSite) => { command: string; args: string[] };
+  /** The variable's value for a store of our own. */
+  readonly address: (site: StoreSite) => string;
+  /** Resolves when the store at this address does its work; rejects with why it doesn't. */
+  readonly check: (address: string) => Promise<void>;
+}
+
+/** What those that start stores of ours share. */
+export interface OwnStores {
+  readonly folder: string;
+  readonly say: Say;
+  /** Nothing that is stored outlives the run. */
+  readonly throwaway: boolean;
+  /** Chooses where a store will live. */
+  readonly siteOf: (store: Store) => Promise<StoreSite>;
+  /** Takes charge of a process; ends it at once where we are stopping already. */
+  readonly keep: (name: StoreName | 'docker', started: RunningProcess) => Promise<void>;
+}
+
+/** How long a check waits for one answer. */
+export const checkTimeoutMs = 2_000;

@@ -3,7 +3,7 @@
 // kafkajs can only do this with its inner parts (`kafkajs-internals.d.ts`); they are frozen at
 // 2.2.4, and the test reads from a real broker.
 
-import { connect, type Socket } from 'node:net';
+import { connect } from 'node:net';
 import { setTimeout } from 'node:timers/promises';
 import { type ISocketFactory, Kafka, logLevel } from 'kafkajs';
 import Cluster, { type FetchedPartition, type FetchedRecord } from 'kafkajs/src/cluster/index.js';
@@ -44,43 +44,56 @@ const pauseAfterFaultMs = 200;
  */
 export async function* readTopic(options: ReadTopicOptions): AsyncGenerator<TopicRecord> {
   const { topic, filter, signal, timeoutMs = readTimeoutMs } = options;
-  const sockets = new Set<Socket>();
-  const cluster = createCluster(options.brokers, sockets);
+  const end = new AbortController();
   const timeout = AbortSignal.timeout(timeoutMs);
-  const stop = signal === undefined ? timeout : AbortSignal.any([signal, timeout]);
-  // A request in flight is rejected only by its socket.
-  const cut = () => {
-    for (const socket of sockets) socket.destroy(new Error('the reading was ended'));
-  };
-  stop.addEventListener('abort', cut);
+  const stop = AbortSignal.any([end.signal, timeout, ...(signal === undefined ? [] : [signal])]);
+  const cluster = createCluster(options.brokers, stop);
   try {
-    stop.throwIfAborted();
-    await cluster.connect();
-    await cluster.addTargetTopic(topic);
-    const positions = await positionsIn(cluster, topic);
+    await unlessStopped(stop, cluster.connect());
+    await unlessStopped(stop, cluster.addTargetTopic(topic));
+    const positions = await unlessStopped(stop, positionsIn(cluster, topic));
     while (positions.length > 0) {
-      stop.throwIfAborted();
-      for (const fetched of await fetchOnce(cluster, topic, positions)) {
+      for (const fetched of await unlessStopped(stop, fetchOnce(cluster, topic, positions))) {
         yield* advance(topic, positions, fetched, filter);
       }
     }
   } catch (error) {
     signal?.throwIfAborted();
-    throw new KafkaUnavailable(`the topic ${topic} could not be read`, {
-      cause: timeout.aborted ? timeout.reason : error,
-    });
+    throw new KafkaUnavailable(`the topic ${topic} could not be read`, { cause: error });
   } finally {
-    stop.removeEventListener('abort', cut);
-    cut();
+    end.abort();
     cluster.disconnect().catch(() => undefined);
   }
 }
 
-function createCluster(brokers: readonly string[], sockets: Set<Socket>): Cluster {
+/** The promise, or a rejection as soon as the reading is stopped. */
+async function unlessStopped<T>(stop: AbortSignal, promise: Promise<T>): Promise<T> {
+  let onAbort: () => void = () => undefined;
+  const stopped = new Promise<never>((_, reject) => {
+    onAbort = () => {
+      reject(stop.reason as Error);
+    };
+    stop.addEventListener('abort', onAbort);
+    if (stop.aborted) onAbort();
+  });
+  try {
+    return await Promise.race([promise, stopped]);
+  } finally {
+    stop.removeEventListener('abort', onAbort);
+  }
+}
+
+/** A cluster whose connections end with `stop`; it makes no new ones afterwards. */
+function createCluster(brokers: readonly string[], stop: AbortSignal): Cluster {
   const socketFactory: ISocketFactory = ({ host, port, onConnect }) => {
+    stop.throwIfAborted();
     const socket = connect({ host, port, noDelay: true }, onConnect);
-    sockets.add(socket);
-    return socket.on('close', () => sockets.delete(socket));
+    // A request in flight is rejected only by an error of its socket.
+    const cut = () => socket.destroy(new Error('the reading has ended'));
+    stop.addEventListener('abort', cut);
+    return socket.on('close', () => {
+      stop.removeEventListener('abort', cut);
+    });
   };
   return new Cluster({
     brokers,

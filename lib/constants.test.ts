@@ -19,6 +19,14 @@ test('a lock outlives a send, so that a slow ack does not cost the holder its 20
   expect(constants.kafkaSendTimeoutMs).toBeLessThan(constants.lockTtlMs);
 });
 
-test('one event never holds more than one batch', () => {
-  expect(constants.eventOrdersMax).toBeLessThanOrEqual(constants.batchOrdersMax);
+test('an event never holds more than one turn', () => {
+  expect(constants.eventOrdersMax).toBeLessThanOrEqual(constants.turnOrdersMax);
+});
+
+test('a sink answers before the source gives up waiting, and holds what one event may', () => {
+  const { mysqlLockWaitSeconds, persistDeadlineMs, persistWaitMaxMs } = constants;
+  expect(mysqlLockWaitSeconds * 1_000).toBeLessThan(persistDeadlineMs);
+  expect(persistWaitMaxMs + persistDeadlineMs).toBeLessThan(constants.sourceTimeoutMs);
+  expect(constants.eventOrdersMax).toBeLessThanOrEqual(constants.persistOrdersPerTransactionMax);
+  expect(constants.eventBytesMax).toBeLessThan(constants.eventBodyBytesMax);
 });

@@ -10,8 +10,10 @@ export const idempotencyKeyPattern = /^[A-Za-z0-9_-]{8,64}$/;
 export const orderIdPattern = /^[A-Za-z0-9_-]{1,64}\.[A-Za-z0-9_-]{22}$/;
 export const retryAfterSeconds = 1;
 
-/** One lock turn, one Lua call: how much one batch may hold. */
+/** What the edge sends to `purchase` in one request. */
 export const batchOrdersMax = 256;
+/** One lock turn, one Lua call: what it may decide (Lua unpacks two values per order at once). */
+export const turnOrdersMax = 512;
 /** One event: at most this many orders and bytes; a larger turn becomes several events. */
 export const eventOrdersMax = 200;
 export const eventBytesMax = 48 * 1_024;
@@ -30,7 +32,19 @@ export const purchaseDeadlineMs = 6_000;
 export const edgeForwardTimeoutMs = 8_000;
 export const edgeRequestTimeoutMs = 10_000;
 export const lockTtlMs = 10_000;
+/** How long a rebuild waits for persist-order to write what the topic holds. */
+export const rebuildTimeoutMs = 30_000;
 export const drainDeadlineMs = 15_000;
+
+/** A sink: what it reads, how long an event may wait and be worked on before it is 503. */
+export const eventBodyBytesMax = 1_048_576;
+export const persistOrdersPerTransactionMax = 1_000;
+export const persistConnections = 10;
+export const persistWaitMaxMs = 3_000;
+export const persistDeadlineMs = 10_000;
+export const mysqlLockWaitSeconds = 3;
+/** The `timeout` of the KafkaSources (PT15S): an event without an answer by then is sent again. */
+export const sourceTimeoutMs = 15_000;
 
 /** Leaderboards keep this many members. */
 export const boardMembersMax = 10_000;

@@ -106,6 +106,7 @@ async function step(
   try {
     await connection.query(statement);
   } catch (error) {
+    if (!isAnswer(error)) throw error;
     if (!inDoubt || !alreadyDone.has(codeOf(error))) {
       await connection.rollback();
       await note(index, index);
@@ -150,6 +151,11 @@ function databaseOf(mysqlUrl: string): string {
 
 function codeOf(error: unknown): string {
   return error instanceof Error && 'code' in error ? String(error.code) : '';
+}
+
+/** Whether the server said so, rather than the connection broke. */
+function isAnswer(error: unknown): boolean {
+  return error instanceof Error && 'errno' in error && !('fatal' in error && error.fatal === true);
 }
 
 if (import.meta.main) {

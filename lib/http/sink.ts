@@ -1,0 +1,125 @@
+// What the sinks of a KafkaSource have in common: a request is one signed batch of orders, and its
+// answer's status is the delivery contract (`delivery.ts`). Nothing here ever answers otherwise.
+
+import type { Context } from 'hono';
+import { Counter, Histogram, type Registry } from 'prom-client';
+import { eventBodyBytesMax, retryAfterSeconds } from '#lib/constants.ts';
+import type { Log } from '#lib/telemetry/log.ts';
+import { type OrderBatch, type Refusal, readOrderBatch } from './cloud-event.ts';
+import { delivery } from './delivery.ts';
+
+type DeliveryResult = keyof typeof delivery;
+
+export interface SinkMetrics {
+  readonly events: Counter<'result'>;
+  readonly eventOrders: Histogram;
+  readonly consumeDelaySeconds: Histogram;
+}
+
+export interface SinkOptions {
+  readonly signingKeys: readonly string[];
+  readonly metrics: SinkMetrics;
+  readonly log: Log;
+  /** Epoch milliseconds. */
+  readonly now: () => number;
+}
+
+/** Undefined: done, or done before. A refusal is for good; throwing asks for another delivery. */
+export type Consume = (batch: OrderBatch) => Promise<Refusal | undefined>;
+
+/** Registers the metrics that every sink has. */
+export function createSinkMetrics(registry: Registry): SinkMetrics {
+  const registers = [registry];
+  return {
+    events: new Counter({
+      name: 'seckill_events_total',
+      help: 'Events by the answer they got: done, retry (503), never (422).',
+      labelNames: ['result'],
+      registers,
+    }),
+    eventOrders: new Histogram({
+      name: 'seckill_event_orders',
+      help: 'Orders in an event.',
+      buckets: [1, 2, 5, 10, 20, 50, 100, 200],
+      registers,
+    }),
+    consumeDelaySeconds: new Histogram({
+      name: 'seckill_consume_delay_seconds',
+      help: 'From the acceptance of a batch to the end of its consumption.',
+      buckets: [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 60, 600],
+      registers,
+    }),
+  };
+}
+
+/**
+ * Makes a handler that reads the batch in a request, has it consumed and answers: 204 when
+ * `consume` resolves, 422 where the batch cannot be read or `consume` refuses it, and 503
+ * whenever it throws.
+ */
+export function createReceiver(
+  { signingKeys, metrics, log, now }: SinkOptions,
+  consume: Consume,
+): (context: Context) => Promise<Response> {
+  // Said once, not for each of the hundreds of requests that an outage turns away.
+  let failing = false;
+
+  const receive = async (context: Context): Promise<Refusal | undefined> => {
+    const body = await readBody(context.req.raw);
+    if ('refused' in body) return body;
+    const batch = readOrderBatch((name) => context.req.header(name), body, signingKeys);
+    if ('refused' in batch) return batch;
+    const refusal = await consume(batch);
+    if (refusal !== undefined) return refusal;
+    metrics.eventOrders.observe(batch.event.orders.length);
+    metrics.consumeDelaySeconds.observe(Math.max(0, now() - batch.acceptedAtMs) / 1_000);
+    return undefined;
+  };
+
+  return async function receiveBatch(context) {
+    try {
+      const refusal = await receive(context);
+      const result = refusal === undefined ? 'done' : 'never';
+      metrics.events.inc({ result });
+      if (refusal !== undefined) log.warn({ reason: refusal.refused }, 'an event was refused');
+      else if (failing) log.info('events are consumed again');
+      if (refusal === undefined) failing = false;
+      return deliveryAnswer(result, refusal?.refused);
+    } catch (error) {
+      metrics.events.inc({ result: 'retry' });
+      log[failing ? 'debug' : 'warn']({ err: error }, 'events have to be sent again');
+      failing = true;
+      return deliveryAnswer('retry', 'a store is away; send the event again');
+    }
+  };
+}
+
+function deliveryAnswer(result: DeliveryResult, detail: string | undefined): Response {
+  const status = delivery[result];
+  if (result === 'done') return new Response(null, { status });
+  const outcome = result === 'retry' ? 'unavailable' : 'unreadable_event';
+  const title = result === 'retry' ? 'Not now' : 'This event can never be consumed';
+  const body = { type: `urn:seckill:${outcome}`, title, status, outcome, detail };
+  const headers: Record<string, string> = { 'content-type': 'application/problem+json' };
+  if (result === 'retry') headers['retry-after'] = String(retryAfterSeconds);
+  return new Response(JSON.stringify(body), { status, headers });
+}
+
+/** The bytes of the body; those that are no event by their number are not even taken in. */
+async function readBody(request: Request): Promise<Buffer | Refusal> {
+  const refusal = { refused: `data is longer than ${eventBodyBytesMax} bytes` };
+  const announced = request.headers.get('content-length');
+  if (announced !== null) {
+    if (Number(announced) > eventBodyBytesMax) return refusal;
+    return Buffer.from(await request.arrayBuffer());
+  }
+  const chunks: Uint8Array[] = [];
+  let bytes = 0;
+  const stream: AsyncIterable<Uint8Array> | null = request.body;
+  for await (const chunk of stream ?? []) {
+    bytes += chunk.byteLength;
+    if (bytes > eventBodyBytesMax) return refusal;
+    chunks.push(chunk);
+  }
+  return Buffer.concat(chunks);
+}

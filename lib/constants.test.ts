@@ -27,6 +27,6 @@ test('a sink answers before the source gives up waiting, and holds what one even
   const { mysqlLockWaitSeconds, persistDeadlineMs, persistWaitMaxMs } = constants;
   expect(mysqlLockWaitSeconds * 1_000).toBeLessThan(persistDeadlineMs);
   expect(persistWaitMaxMs + persistDeadlineMs).toBeLessThan(constants.sourceTimeoutMs);
-  expect(constants.eventOrdersMax).toBeLessThanOrEqual(constants.persistOrdersPerTransactionMax);
+  expect(2 * constants.eventOrdersMax).toBeLessThan(constants.persistRowsPerTransactionMax);
   expect(constants.eventBytesMax).toBeLessThan(constants.eventBodyBytesMax);
 });

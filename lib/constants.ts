@@ -5,6 +5,10 @@
 export const bodyBytesMax = 4_096;
 export const quantityMax = 1_000;
 export const userIdBytesMax = 128;
+export const stockMax = 10_000_000;
+export const unitPriceMax = 1_000_000_000_000;
+/** A user's units that the composite score can hold; so no limit per user is higher. */
+export const scoredQuantityMax = 4_095;
 export const productIdPattern = /^[A-Za-z0-9_-]{1,64}$/;
 export const idempotencyKeyPattern = /^[A-Za-z0-9_-]{8,64}$/;
 export const orderIdPattern = /^[A-Za-z0-9_-]{1,64}\.[A-Za-z0-9_-]{22}$/;
@@ -38,7 +42,8 @@ export const drainDeadlineMs = 15_000;
 
 /** A sink: what it reads, how long an event may wait and be worked on before it is 503. */
 export const eventBodyBytesMax = 1_048_576;
-export const persistOrdersPerTransactionMax = 1_000;
+/** Orders and units together; an event alone may hold more. */
+export const persistRowsPerTransactionMax = 4_000;
 export const persistConnections = 10;
 export const persistWaitMaxMs = 3_000;
 export const persistDeadlineMs = 10_000;
@@ -48,3 +53,9 @@ export const sourceTimeoutMs = 15_000;
 
 /** Leaderboards keep this many members. */
 export const boardMembersMax = 10_000;
+
+/** Redis keeps a settled sale for a week: late retries are answered from it. */
+export const settledSaleKeptSeconds = 7 * 24 * 60 * 60;
+
+/** Connections to MySQL of one instance; times `max-scale` they stay within its budget. */
+export const purchaseMysqlConnections = 4;

@@ -7,6 +7,7 @@ import { join } from 'node:path';
 import { type MigrationMeta, readMigrationFiles } from 'drizzle-orm/migrator';
 import { type Connection, createConnection, type RowDataPacket } from 'mysql2/promise';
 import { readEnvironment } from '#lib/environment.ts';
+import { mysqlErrorOf } from '#lib/mysql/error.ts';
 
 /** Longer than any migration of ours takes; who waits longer than this fails, changing nothing. */
 const lockTimeoutSeconds = 120;
@@ -107,7 +108,7 @@ async function step(
     await connection.query(statement);
   } catch (error) {
     if (!isAnswer(error)) throw error;
-    if (!inDoubt || !alreadyDone.has(codeOf(error))) {
+    if (!inDoubt || !alreadyDone.has(mysqlErrorOf(error).code)) {
       await connection.rollback();
       await note(index, index);
       throw error;
@@ -132,7 +133,7 @@ async function connect(mysqlUrl: string): Promise<Connection> {
   try {
     return await createConnection({ ...options, uri: mysqlUrl });
   } catch (error) {
-    if (codeOf(error) !== 'ER_BAD_DB_ERROR') throw error;
+    if (mysqlErrorOf(error).code !== 'ER_BAD_DB_ERROR') throw error;
   }
   const server = new URL(mysqlUrl);
   server.pathname = '/';
@@ -149,10 +150,6 @@ function databaseOf(mysqlUrl: string): string {
   return decodeURIComponent(new URL(mysqlUrl).pathname.slice(1));
 }
 
-function codeOf(error: unknown): string {
-  return error instanceof Error && 'code' in error ? String(error.code) : '';
-}
-
 /** Whether the server said so, rather than the connection broke. */
 function isAnswer(error: unknown): boolean {
   return error instanceof Error && 'errno' in error && !('fatal' in error && error.fatal === true);
@@ -160,5 +157,8 @@ function isAnswer(error: unknown): boolean {
 
 if (import.meta.main) {
   const { SECKILL_MYSQL_URL } = readEnvironment(['SECKILL_MYSQL_URL']);
-  await migrate(SECKILL_MYSQL_URL);
+  migrate(SECKILL_MYSQL_URL).catch((error: unknown) => {
+    console.error(error);
+    process.exitCode = 1;
+  });
 }

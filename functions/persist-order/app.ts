@@ -1,0 +1,70 @@
+// HTTP ↔ persisting: one request is one batch, answered when its rows are committed.
+
+import { Hono } from 'hono';
+import { problem } from '#lib/http/problem.ts';
+import { addProbes, type Readiness } from '#lib/http/serve.ts';
+import { createReceiver, type SinkOptions } from '#lib/http/sink.ts';
+import type { BatchResult } from './decide.ts';
+import { countOrders, type PersistMetrics } from './metrics.ts';
+import type { Write } from './write.ts';
+
+export interface Dependencies {
+  readonly readiness: Readiness;
+  readonly sink: SinkOptions;
+  readonly metrics: PersistMetrics;
+  readonly write: Write;
+  /** Tells Redis what became of a product's orders. */
+  readonly note: (productId: string, statuses: BatchResult['statuses']) => Promise<unknown>;
+}
+
+export interface App {
+  readonly app: Hono;
+  /** Resolves when the notes under way have ended. */
+  readonly settle: () => Promise<void>;
+}
+
+export function createApp({ readiness, sink, metrics, write, note }: Dependencies): App {
+  const app = new Hono();
+  const notes = new Set<Promise<void>>();
+  addProbes(app, readiness);
+
+  /** Best effort: nobody waits for it, and MySQL knows better anyway. */
+  const noteLater = (productId: string, statuses: BatchResult['statuses']) => {
+    const noted = note(productId, statuses).then(
+      () => {
+        metrics.notes.inc({ result: 'noted' });
+      },
+      (error: unknown) => {
+        metrics.notes.inc({ result: 'failed' });
+        sink.log.debug({ err: error }, 'the status of orders is not noted');
+      },
+    );
+    notes.add(noted);
+    void noted.finally(() => notes.delete(noted));
+  };
+
+  const receive = createReceiver(sink, async (batch) => {
+    const result = await write(batch);
+    if ('refused' in result) return result;
+    countOrders(metrics, result);
+    const { rejected, dropped } = result.counts;
+    if (rejected > 0) sink.log.error({ batchId: batch.batchId, rejected }, 'orders were rejected');
+    if (dropped > 0) sink.log.warn({ batchId: batch.batchId, dropped }, 'late orders were dropped');
+    noteLater(batch.event.productId, result.statuses);
+    return undefined;
+  });
+
+  app.post('/', receive);
+  app.all('/', () => problem('method_not_allowed', { headers: { allow: 'POST' } }));
+  app.notFound(() => problem('not_found'));
+  app.onError((error) => {
+    sink.log.error({ err: error }, 'a request failed');
+    return problem('unavailable');
+  });
+  return {
+    app,
+    settle: async () => {
+      await Promise.all(notes);
+    },
+  };
+}

@@ -1,0 +1,65 @@
+// Starts persist-order: reads the environment, connects, listens, and drains when told to leave.
+
+import { persistConnections } from '#lib/constants.ts';
+import { readEnvironment } from '#lib/environment.ts';
+import { readyWhen } from '#lib/http/ready-when.ts';
+import { close, createReadiness, listen, onTermination } from '#lib/http/serve.ts';
+import { createSinkMetrics } from '#lib/http/sink.ts';
+import { connectMysql } from '#lib/mysql/connect.ts';
+import { products } from '#lib/mysql/schema.ts';
+import { connectRedis } from '#lib/redis/connect.ts';
+import { noteStatus } from '#lib/sale/note-status.ts';
+import { createLog } from '#lib/telemetry/log.ts';
+import { createRegistry, serveMetrics } from '#lib/telemetry/metrics.ts';
+import { createApp } from './app.ts';
+import { createPersistMetrics } from './metrics.ts';
+import { createWrite } from './write.ts';
+
+async function main(): Promise<void> {
+  const env = readEnvironment([
+    'SECKILL_MYSQL_URL',
+    'SECKILL_REDIS_URL',
+    'SECKILL_SIGNING_KEYS',
+    'SECKILL_LOG_LEVEL',
+    'SECKILL_METRICS_PORT',
+    'SECKILL_HOST',
+    'PORT',
+  ]);
+  const log = createLog('persist-order', env.SECKILL_LOG_LEVEL);
+  const registry = createRegistry('persist-order');
+  const { db, pool } = connectMysql(env.SECKILL_MYSQL_URL, persistConnections);
+  const redis = connectRedis(env.SECKILL_REDIS_URL, log);
+  const readiness = createReadiness();
+  const { app, settle } = createApp({
+    readiness,
+    sink: {
+      signingKeys: env.SECKILL_SIGNING_KEYS,
+      metrics: createSinkMetrics(registry),
+      log,
+      now: Date.now,
+    },
+    metrics: createPersistMetrics(registry),
+    write: createWrite(pool, () => Date.now() * 1_000),
+    note: (productId, statuses) => noteStatus(redis, productId, statuses),
+  });
+  const host = env.SECKILL_HOST;
+  const metrics = await serveMetrics(registry, { host, port: env.SECKILL_METRICS_PORT });
+  const { server } = await listen(app, { host, port: env.PORT, log });
+  onTermination(log, async () => {
+    readiness.drain();
+    await close(server);
+    await settle();
+    redis.disconnect();
+    await pool.end();
+    metrics.close();
+  });
+  // The tables, not only the server: before the migration nothing can be written. Redis does not
+  // gate it, since rows are written without.
+  const check = () => db.select({ productId: products.productId }).from(products).limit(1);
+  await readyWhen(readiness, { mysql: check }, log);
+}
+
+main().catch((error: unknown) => {
+  console.error(error instanceof Error ? error.message : error);
+  process.exit(1);
+});

@@ -1,0 +1,31 @@
+// HTTP ↔ leaderboards: one request is one batch, answered when the boards have it.
+
+import { Hono } from 'hono';
+import { problem } from '#lib/http/problem.ts';
+import { addProbes, type Readiness } from '#lib/http/serve.ts';
+import { createReceiver, type SinkOptions } from '#lib/http/sink.ts';
+import type { OrderEvent } from '#lib/order-event.ts';
+
+export interface Dependencies {
+  readonly readiness: Readiness;
+  readonly sink: SinkOptions;
+  /** Brings the boards up to an event; throws where Redis is away. */
+  readonly record: (event: OrderEvent) => Promise<void>;
+}
+
+export function createApp({ readiness, sink, record }: Dependencies): Hono {
+  const app = new Hono();
+  addProbes(app, readiness);
+  const receive = createReceiver(sink, async ({ event }) => {
+    await record(event);
+    return undefined;
+  });
+  app.post('/', receive);
+  app.all('/', () => problem('method_not_allowed', { headers: { allow: 'POST' } }));
+  app.notFound(() => problem('not_found'));
+  app.onError((error) => {
+    sink.log.error({ err: error }, 'a request failed');
+    return problem('unavailable');
+  });
+  return app;
+}

@@ -1,0 +1,51 @@
+// Starts update-rank: reads the environment, connects, listens, and drains when told to leave.
+
+import { recordBatch } from '#lib/board/board.ts';
+import { readEnvironment } from '#lib/environment.ts';
+import { readyWhen } from '#lib/http/ready-when.ts';
+import { close, createReadiness, listen, onTermination } from '#lib/http/serve.ts';
+import { createSinkMetrics } from '#lib/http/sink.ts';
+import { connectRedis } from '#lib/redis/connect.ts';
+import { createLog } from '#lib/telemetry/log.ts';
+import { createRegistry, serveMetrics } from '#lib/telemetry/metrics.ts';
+import { createApp } from './app.ts';
+
+async function main(): Promise<void> {
+  const env = readEnvironment([
+    'SECKILL_REDIS_URL',
+    'SECKILL_SIGNING_KEYS',
+    'SECKILL_LOG_LEVEL',
+    'SECKILL_METRICS_PORT',
+    'SECKILL_HOST',
+    'PORT',
+  ]);
+  const log = createLog('update-rank', env.SECKILL_LOG_LEVEL);
+  const registry = createRegistry('update-rank');
+  const redis = connectRedis(env.SECKILL_REDIS_URL, log);
+  const readiness = createReadiness();
+  const app = createApp({
+    readiness,
+    sink: {
+      signingKeys: env.SECKILL_SIGNING_KEYS,
+      metrics: createSinkMetrics(registry),
+      log,
+      now: Date.now,
+    },
+    record: (event) => recordBatch(redis, event),
+  });
+  const host = env.SECKILL_HOST;
+  const metrics = await serveMetrics(registry, { host, port: env.SECKILL_METRICS_PORT });
+  const { server } = await listen(app, { host, port: env.PORT, log });
+  onTermination(log, async () => {
+    readiness.drain();
+    await close(server);
+    redis.disconnect();
+    metrics.close();
+  });
+  await readyWhen(readiness, { redis: () => redis.ping() }, log);
+}
+
+main().catch((error: unknown) => {
+  console.error(error instanceof Error ? error.message : error);
+  process.exit(1);
+});

@@ -1,0 +1,115 @@
+// The leaderboards in Redis: one ZSet per product and kind, members are user ids, and one of the
+// products. An update is a join (ZADD LT/GT on running totals): events may come twice and in any
+// order, and the boards come out the same. Each command touches one key, so a cluster will do.
+
+import { boardMembersMax } from '#lib/constants.ts';
+import { type BoardKind, boardKey, boardKinds, productsBoardKey } from '#lib/names.ts';
+import type { OrderEvent } from '#lib/order-event.ts';
+import type { RedisClient } from '#lib/redis/connect.ts';
+import { type Board, boards } from './score.ts';
+
+export interface BoardEntry {
+  readonly member: string;
+  readonly score: number;
+}
+
+export interface Place extends BoardEntry {
+  /** 1 is the first. */
+  readonly place: number;
+}
+
+/**
+ * Brings the boards up to an event. Throws where Redis is away; some boards may have it then,
+ * and the same event again gives them all.
+ */
+export async function recordBatch(redis: RedisClient, event: OrderEvent): Promise<void> {
+  const sold = Math.max(...event.orders.map((order) => order.sold));
+  // Sent at once, answered together.
+  await Promise.all([
+    ...boardKinds.map((kind) =>
+      raise(redis, boardKey(event.productId, kind), boards[kind], foldScores(event, boards[kind])),
+    ),
+    redis.zadd(productsBoardKey, 'GT', sold, event.productId),
+  ]);
+}
+
+/** The best score of each user in the event: one ZADD for each board, one pair for each user. */
+function foldScores(event: OrderEvent, { scoreOf, better }: Board): ReadonlyMap<string, number> {
+  const best = new Map<string, number>();
+  for (const order of event.orders) {
+    const score = scoreOf(order);
+    const known = best.get(order.userId);
+    if (known === undefined || (better === 'LT' ? score < known : score > known)) {
+      best.set(order.userId, score);
+    }
+  }
+  return best;
+}
+
+/**
+ * Raises the members to these scores and keeps the best `boardMembersMax`. Who is cut off now is
+ * not among the best at the end either: the others' scores can only improve.
+ */
+async function raise(
+  redis: RedisClient,
+  key: string,
+  { better }: Board,
+  scores: ReadonlyMap<string, number>,
+): Promise<void> {
+  const pairs = [...scores].flatMap(([member, score]) => [score, member]);
+  const [from, to] = better === 'LT' ? [boardMembersMax, -1] : [0, -boardMembersMax - 1];
+  await Promise.all([
+    better === 'LT' ? redis.zadd(key, 'LT', ...pairs) : redis.zadd(key, 'GT', ...pairs),
+    redis.zremrangebyrank(key, from, to),
+  ]);
+}
+
+/** The first `limit` of a product's board; members are user ids, not to be shown. */
+export async function topOf(
+  redis: RedisClient,
+  productId: string,
+  kind: BoardKind,
+  limit: number,
+): Promise<Place[]> {
+  return readTop(redis, boardKey(productId, kind), boards[kind], limit);
+}
+
+/** The products that sold most units; members are product ids. */
+export async function topProducts(redis: RedisClient, limit: number): Promise<Place[]> {
+  return readTop(redis, productsBoardKey, { better: 'GT' }, limit);
+}
+
+async function readTop(
+  redis: RedisClient,
+  key: string,
+  { better }: Pick<Board, 'better'>,
+  limit: number,
+): Promise<Place[]> {
+  if (limit < 1) return [];
+  const last = String(limit - 1);
+  const flat =
+    better === 'LT'
+      ? await redis.zrange(key, 0, last, 'WITHSCORES')
+      : await redis.zrange(key, 0, last, 'REV', 'WITHSCORES');
+  const places: Place[] = [];
+  for (let at = 0; at + 1 < flat.length; at += 2) {
+    places.push({ place: at / 2 + 1, member: flat[at] ?? '', score: Number(flat[at + 1]) });
+  }
+  return places;
+}
+
+/** Where a user stands, or undefined where they are not on the board. */
+export async function placeOf(
+  redis: RedisClient,
+  productId: string,
+  kind: BoardKind,
+  userId: string,
+): Promise<Place | undefined> {
+  const key = boardKey(productId, kind);
+  const [rank, score] = await Promise.all([
+    boards[kind].better === 'LT' ? redis.zrank(key, userId) : redis.zrevrank(key, userId),
+    redis.zscore(key, userId),
+  ]);
+  if (rank === null || score === null) return undefined;
+  return { place: rank + 1, member: userId, score: Number(score) };
+}

@@ -1,0 +1,26 @@
+// What became of accepted orders, noted in Redis for those who ask for their order there. MySQL
+// is the truth; a note may be missing, and is never wrong.
+
+import { saleKeys } from '#lib/names.ts';
+import type { RedisClient } from '#lib/redis/connect.ts';
+import { loadScript } from '#lib/redis/script.ts';
+import type { OrderStatus } from './order-record.ts';
+
+const noteStatusScript = loadScript(import.meta.dirname, 'note-status-1.lua');
+
+/** What an accepted order can become. */
+export type FinalStatus = Exclude<OrderStatus, 'accepted'>;
+
+/**
+ * Notes the orders' statuses in one call and resolves with how many it changed: orders that Redis
+ * does not know, or knows to be past `accepted`, stay as they are. Throws where Redis is away.
+ */
+export async function noteStatus(
+  redis: RedisClient,
+  productId: string,
+  statuses: readonly (readonly [orderId: string, status: FinalStatus])[],
+): Promise<number> {
+  if (statuses.length === 0) return 0;
+  const reply = await noteStatusScript.run(redis, [saleKeys(productId).orders], statuses.flat());
+  return Number(reply);
+}

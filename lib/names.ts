@@ -22,12 +22,7 @@ export const eventType = 'seckill.orders.accepted.v1';
 export const eventSource = '/seckill/purchase';
 
 /** The keys of one sale. They share a hash tag, so one script may touch all on a Redis Cluster. */
-export interface SaleKeys {
-  readonly sale: string;
-  readonly orders: string;
-  readonly buyers: string;
-  readonly outbox: string;
-}
+export type SaleKeys = Readonly<Record<'sale' | 'orders' | 'buyers' | 'outbox', string>>;
 
 export function saleKeys(productId: string): SaleKeys {
   const prefix = `seckill:{${productId}}:`;

@@ -5,7 +5,7 @@
 
 import { z } from 'zod';
 import {
-  batchOrdersMax,
+  eventOrdersMax,
   orderIdPattern,
   productIdPattern,
   userIdBytesMax,
@@ -41,7 +41,7 @@ export const orderEventSchema = z.object({
   /** In the currency's smallest unit. */
   unitPrice: z.int().nonnegative(),
   currency: z.string().length(3),
-  orders: z.array(eventOrderSchema).min(1).max(batchOrdersMax),
+  orders: z.array(eventOrderSchema).min(1).max(eventOrdersMax),
 });
 
 export type UnitRange = readonly [first: number, last: number];
@@ -54,15 +54,9 @@ export function batchIdOf(productId: string, generation: number, batchNumber: nu
 }
 
 /** The CloudEvents attributes of a batch, without their transport's prefix (`ce_`, `ce-`). */
-export interface EventAttributes {
-  readonly specversion: '1.0';
-  readonly id: string;
-  readonly type: string;
-  readonly source: string;
-  readonly subject: string;
-  readonly time: string;
-  readonly partitionkey: string;
-}
+export type EventAttributes = Readonly<
+  Record<'specversion' | 'id' | 'type' | 'source' | 'subject' | 'time' | 'partitionkey', string>
+>;
 
 /** The attributes of a batch accepted at `acceptedAtUs` (epoch microseconds). */
 export function eventAttributes(

@@ -6,6 +6,9 @@ import { createHmac, timingSafeEqual } from 'node:crypto';
 /** Header of a signed request between functions; the event carries it as `ce_signature`. */
 export const signatureHeader = 'x-seckill-signature';
 
+/** Names the operator (URI-encoded) on `/operator/*`; part of what is signed. */
+export const operatorHeader = 'x-seckill-operator';
+
 /**
  * Signs `subject` (what the bytes are for: a batch id, a path) and the bytes themselves with the
  * first of the keys. Hexadecimal, so it is safe as a header.

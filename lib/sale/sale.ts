@@ -74,6 +74,7 @@ const acknowledgeScript = script('acknowledge-2.lua');
 const claimScript = script('claim-1.lua');
 const loadSaleScript = script('load-4.lua');
 const configureScript = script('configure-1.lua');
+const clockScript = script('clock-1.lua');
 
 /**
  * Decides a batch and sells what can be sold (`sell-4.lua`). Throws where Redis did not answer:
@@ -204,7 +205,7 @@ export async function load(
   claimName: string,
   { fields, orders, buyers }: SaleContent,
 ): Promise<boolean> {
-  const keys = Object.values(saleKeys(productId)) as string[];
+  const keys = Object.values(saleKeys(productId));
   const part = async (name: string, pairs: readonly (string | number)[]) =>
     (await loadSaleScript.run(redis, keys, [claimName, name, ...pairs])) === 'loaded';
   const parts = async (name: string, pairs: readonly (readonly [string, string])[]) => {
@@ -266,6 +267,13 @@ export async function configure(
     [...fenceArgs(fence), ...pairs],
   );
   return reply as 'configured' | 'absent' | 'refused';
+}
+
+/** Epoch microseconds by the clock of the Redis that holds the sale. */
+export async function saleTimeUs(redis: RedisClient, productId: string): Promise<number> {
+  const reply = await clockScript.run(redis, [saleKeys(productId).sale], []);
+  const [seconds, microseconds] = reply as [string, string];
+  return Number(seconds) * 1_000_000 + Number(microseconds);
 }
 
 function fenceArgs({ generation, revision, incarnation }: Fence): number[] {

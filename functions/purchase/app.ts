@@ -1,0 +1,96 @@
+// HTTP ↔ domain. Everything but the probes and the tick carries the edge's signature: this
+// function is reached through gateways that others in the cluster may use too (decision 13).
+
+import { Hono } from 'hono';
+import { problem } from '#lib/http/problem.ts';
+import { addProbes, type Readiness } from '#lib/http/serve.ts';
+import { isSigned, operatorHeader, signatureHeader } from '#lib/http/signature.ts';
+import type { MysqlClient } from '#lib/mysql/connect.ts';
+import type { RedisClient } from '#lib/redis/connect.ts';
+import type { Log } from '#lib/telemetry/log.ts';
+import { findSale, listSales, productOf } from './catalogue.ts';
+import { addOperatorRoutes } from './operator-routes.ts';
+import { findOrder, listOrders } from './orders.ts';
+import type { Decide } from './purchase.ts';
+import { purchasesSchema, readJson } from './requests.ts';
+import type { Seller } from './sell.ts';
+
+export interface AppDependencies {
+  readonly redis: RedisClient;
+  readonly mysql: MysqlClient;
+  readonly seller: Seller;
+  readonly decide: Decide;
+  /** Re-derives a sale from all stores; what `kn-seckill verify` prints. */
+  readonly verify: (productId: string) => Promise<object>;
+  /** Publishes what all outboxes hold. */
+  readonly drain: () => Promise<number>;
+  readonly signingKeys: readonly string[];
+  readonly readiness: Readiness;
+  readonly log: Log;
+}
+
+export function createApp(dependencies: AppDependencies): Hono {
+  const { readiness, log } = dependencies;
+  const app = new Hono();
+  app.onError((error) => {
+    log.warn({ err: error }, 'a request could not be answered');
+    return problem('unavailable', { detail: 'A store is away; try again.' });
+  });
+  app.notFound(() => problem('not_found'));
+  addProbes(app, readiness);
+  // A PingSource cannot sign; a tick only makes us do what we would do anyway.
+  app.post('/tick', async (context) => {
+    await dependencies.drain();
+    return context.body(null, 204);
+  });
+  requireSignature(app, dependencies.signingKeys);
+  addPurchaseRoute(app, dependencies);
+  addReadRoutes(app, dependencies);
+  addOperatorRoutes(app, dependencies);
+  return app;
+}
+
+function requireSignature(app: Hono, keys: readonly string[]): void {
+  app.use(async (context, next) => {
+    const { method, url } = context.req;
+    const { pathname, search } = new URL(url);
+    const operator = context.req.header(operatorHeader);
+    const subject = [method, pathname + search, operator].filter((part) => part !== undefined);
+    const body = await context.req.text();
+    if (!isSigned(keys, subject.join(' '), body, context.req.header(signatureHeader))) {
+      return problem('unauthenticated', { detail: 'The signature is missing or wrong.' });
+    }
+    return next();
+  });
+}
+
+function addPurchaseRoute(app: Hono, { decide }: AppDependencies): void {
+  app.post('/products/:productId/purchases', async (context) => {
+    const body = purchasesSchema.safeParse(await readJson(context));
+    if (!body.success) return problem('malformed', { detail: body.error.message });
+    const answers = await decide(context.req.param('productId'), body.data.purchases);
+    return context.json({ answers });
+  });
+}
+
+function addReadRoutes(app: Hono, dependencies: AppDependencies): void {
+  app.get('/products', async (context) => {
+    const sales = await listSales(dependencies);
+    return context.json({ products: sales.map(productOf) });
+  });
+  app.get('/products/:productId', async (context) => {
+    const sale = await findSale(dependencies, context.req.param('productId'));
+    return sale ? context.json(productOf(sale)) : problem('unknown_product');
+  });
+  app.get('/orders/:orderId', async (context) => {
+    const userId = context.req.query('userId') ?? '';
+    const order = await findOrder(dependencies, context.req.param('orderId'), userId);
+    if (order === 'forbidden') return problem('forbidden', { detail: 'orderId: not your order.' });
+    return order
+      ? context.json(order)
+      : problem('not_found', { detail: 'orderId: no such order.' });
+  });
+  app.get('/users/:userId/orders', async (context) =>
+    context.json({ orders: await listOrders(dependencies, context.req.param('userId')) }),
+  );
+}

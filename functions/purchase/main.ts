@@ -1,0 +1,125 @@
+// Starts `purchase`: the only place that reads its environment, opens its connections, listens
+// and drains.
+
+import { check } from '#lib/checker/check.ts';
+import { collectFacts } from '#lib/checker/collect.ts';
+import { lockTtlMs, purchaseMysqlConnections } from '#lib/constants.ts';
+import { type Environment, readEnvironment } from '#lib/environment.ts';
+import { connectEtcd } from '#lib/etcd/connect.ts';
+import { readyWhen } from '#lib/http/ready-when.ts';
+import { close, createReadiness, listen, onTermination } from '#lib/http/serve.ts';
+import { connectProducer } from '#lib/kafka/producer.ts';
+import { createLockManager } from '#lib/lock/lock-manager.ts';
+import { connectMysql } from '#lib/mysql/connect.ts';
+import { connectRedis } from '#lib/redis/connect.ts';
+import { run } from '#lib/run.ts';
+import { createLog, type Log } from '#lib/telemetry/log.ts';
+import { createRegistry, serveMetrics } from '#lib/telemetry/metrics.ts';
+import { createApp } from './app.ts';
+import { createMetrics, type PurchaseMetrics } from './metrics.ts';
+import { createPublisher } from './publish.ts';
+import { createDecide } from './purchase.ts';
+import { readEventsOf } from './read-events.ts';
+import { rebuild } from './rebuild.ts';
+import { createSeller } from './sell.ts';
+import { drainAll } from './tick.ts';
+
+async function start(): Promise<void> {
+  const environment = readEnvironment(environmentNames);
+  const log = createLog('purchase', environment.SECKILL_LOG_LEVEL);
+  const registry = createRegistry('purchase');
+  const metrics = createMetrics(registry);
+  const stores = connectStores(environment, log, metrics);
+  const { redis, mysql, locks, publisher, kafkaBrokers } = stores;
+
+  const readEvents = (productId: string) => readEventsOf(kafkaBrokers, productId);
+  const seller = createSeller({
+    redis,
+    publisher,
+    log,
+    acquire: (productId) => locks.acquire(productId),
+    rebuild: (productId, held) => rebuild({ redis, mysql, publisher, readEvents }, productId, held),
+    onRebuild: metrics.countRebuild,
+    onTurn: metrics.countTurn,
+  });
+  const drain = () => drainAll({ redis, mysql, seller, log });
+  const readiness = createReadiness();
+  const app = createApp({
+    redis,
+    mysql,
+    seller,
+    decide: createDecide({ redis, mysql, seller }),
+    verify: async (productId) => check(await collectFacts(stores, productId)),
+    drain,
+    signingKeys: environment.SECKILL_SIGNING_KEYS,
+    readiness,
+    log,
+  });
+
+  const host = environment.SECKILL_HOST;
+  const metricsPort = environment.SECKILL_METRICS_PORT;
+  const metricsServer = await serveMetrics(registry, { host, port: metricsPort });
+  const { server } = await listen(app, { host, port: environment.PORT, log });
+  onTermination(log, async () => {
+    readiness.drain();
+    await close(server);
+    await seller.stop();
+    await publisher.stop();
+    await locks.stop();
+    metricsServer.close();
+  });
+  await readyWhen(readiness, storeChecks(stores), log);
+  // Whatever an instance before us left pending; if a store is away now, the next tick tries.
+  await drain().catch((error: unknown) => {
+    log.warn({ err: error }, 'the outboxes could not be drained');
+  });
+}
+
+const environmentNames = [
+  'PORT',
+  'SECKILL_ETCD_ENDPOINTS',
+  'SECKILL_HOST',
+  'SECKILL_KAFKA_BROKERS',
+  'SECKILL_LOG_LEVEL',
+  'SECKILL_METRICS_PORT',
+  'SECKILL_MYSQL_URL',
+  'SECKILL_REDIS_URL',
+  'SECKILL_SIGNING_KEYS',
+  'SECKILL_STATE_DIR',
+] as const;
+
+type OwnEnvironment = Pick<Environment, (typeof environmentNames)[number]>;
+
+function connectStores(environment: OwnEnvironment, log: Log, metrics: PurchaseMetrics) {
+  const kafkaBrokers = environment.SECKILL_KAFKA_BROKERS;
+  const locks = createLockManager({
+    etcd: connectEtcd({ endpoints: environment.SECKILL_ETCD_ENDPOINTS }),
+    directory: environment.SECKILL_STATE_DIR,
+    ttlMs: lockTtlMs,
+    onEvent: metrics.countLockEvent,
+  });
+  metrics.watchLocks(() => locks.state());
+  const publisher = createPublisher({
+    connect: () => connectProducer(kafkaBrokers),
+    signingKeys: environment.SECKILL_SIGNING_KEYS,
+    onSend: metrics.countSend,
+  });
+  return {
+    redis: connectRedis(environment.SECKILL_REDIS_URL, log),
+    mysql: connectMysql(environment.SECKILL_MYSQL_URL, purchaseMysqlConnections),
+    locks,
+    publisher,
+    kafkaBrokers,
+  };
+}
+
+function storeChecks({ redis, mysql, locks, publisher }: ReturnType<typeof connectStores>) {
+  return {
+    etcd: () => locks.start(),
+    Kafka: () => publisher.connect(),
+    MySQL: () => mysql.pool.query('select 1'),
+    Redis: () => redis.ping(),
+  };
+}
+
+run('purchase', start);

@@ -1,0 +1,256 @@
+// Operators' changes to a sale (decision 11): each goes to MySQL first, together with its line in
+// the audit log, and then to Redis as absolute values under the product's lock. A change carries
+// an operation id; repeating it changes nothing but carries a half-done change to its end.
+
+import { and, count, eq } from 'drizzle-orm';
+import { settledSaleKeptSeconds } from '#lib/constants.ts';
+import type { MysqlClient } from '#lib/mysql/connect.ts';
+import { operations, orders, products } from '#lib/mysql/schema.ts';
+import { saleKeys } from '#lib/names.ts';
+import type { RedisClient } from '#lib/redis/connect.ts';
+import { configure, type Fence, type SaleSettings, saleTimeUs } from '#lib/sale/sale.ts';
+import { findProduct, findSale, type ProductRow, type Sale } from './catalogue.ts';
+import type { Seller } from './sell.ts';
+import { TurnFailed } from './turn.ts';
+
+/** The change does not fit the present state; the message says why, for the operator. */
+export class Conflict extends Error {
+  override readonly name = 'Conflict';
+}
+
+/** There is no such product. */
+export class UnknownProduct extends Error {
+  override readonly name = 'UnknownProduct';
+}
+
+/** Who changes what, under which operation id. */
+export interface Operation {
+  readonly operationId: string;
+  readonly operator: string;
+}
+
+export interface NewSale {
+  readonly productId: string;
+  readonly name: string;
+  readonly stock: number;
+  readonly unitPrice: number;
+  readonly currency: string;
+  readonly limitPerUser: number;
+  readonly opensAtUs: number | null;
+  readonly closesAtUs: number | null;
+}
+
+export interface OperateDependencies {
+  readonly redis: RedisClient;
+  readonly mysql: MysqlClient;
+  readonly seller: Seller;
+}
+
+type Transaction = Parameters<Parameters<MysqlClient['db']['transaction']>[0]>[0];
+type Action = 'create' | 'open' | 'pause' | 'close' | 'settle';
+
+/** Puts a product on sale. Throws Conflict where it exists with other values. */
+export async function createSale(
+  dependencies: OperateDependencies,
+  sale: NewSale,
+  operation: Operation,
+): Promise<Sale> {
+  const { productId, opensAtUs, closesAtUs, ...values } = sale;
+  const row = { ...values, productId, opensAt: opensAtUs, closesAt: closesAtUs };
+  await dependencies.mysql.db.transaction(async (transaction) => {
+    const before = await lockProduct(transaction, productId);
+    if (before) {
+      const differing = Object.entries(row).filter(
+        ([name, value]) => before[name as keyof typeof row] !== value,
+      );
+      if (differing.length === 0 || (await isDone(transaction, operation))) return;
+      const names = differing.map(([name]) => name).join(', ');
+      throw new Conflict(`${productId} exists already, with another ${names}`);
+    }
+    await transaction.insert(products).values({
+      ...row,
+      unsold: row.stock,
+      state: 'on_sale',
+      generation: 0,
+      createdAt: Date.now() * 1_000,
+    });
+    await record(transaction, productId, 'create', operation, row);
+  });
+  return present(dependencies, productId);
+}
+
+/** Loads the sale into Redis unless it is there: the seed's 预热. */
+export async function warmSale(dependencies: OperateDependencies, productId: string) {
+  await requireOnSale(dependencies.mysql, productId);
+  // Whatever is done exclusively is done with the sale loaded.
+  await dependencies.seller.exclusively(productId, () => Promise.resolve());
+  return present(dependencies, productId);
+}
+
+/** Opens the sale now, by Redis' clock, unless it is open; ends a pause. */
+export function openSale(
+  dependencies: OperateDependencies,
+  productId: string,
+  operation: Operation,
+): Promise<Sale> {
+  return change(dependencies, productId, 'open', operation, (row, nowUs) => {
+    if (row.closesAt !== null && row.closesAt <= nowUs) {
+      throw new Conflict(`the closing time of ${productId} has passed`);
+    }
+    const isOpen = row.opensAt !== null && row.opensAt <= nowUs;
+    return { state: 'on_sale', opensAt: isOpen ? row.opensAt : nowUs, closesAt: row.closesAt };
+  });
+}
+
+export function pauseSale(
+  dependencies: OperateDependencies,
+  productId: string,
+  operation: Operation,
+): Promise<Sale> {
+  return change(dependencies, productId, 'pause', operation, (row) => ({
+    state: 'paused',
+    opensAt: row.opensAt,
+    closesAt: row.closesAt,
+  }));
+}
+
+/**
+ * Ends the sale and settles it if it can be settled now: outbox empty, every accepted order a
+ * row. Run it again until it is.
+ */
+export async function closeSale(
+  dependencies: OperateDependencies,
+  productId: string,
+  operation: Operation,
+): Promise<Sale> {
+  const row = await requireProduct(dependencies.mysql, productId);
+  if (row.state !== 'settled') {
+    await change(dependencies, productId, 'close', operation, ({ opensAt, closesAt }, nowUs) => ({
+      state: 'closed',
+      opensAt,
+      closesAt: closesAt === null ? nowUs : Math.min(closesAt, nowUs),
+    }));
+    await dependencies.seller.exclusively(productId, () =>
+      settle(dependencies, productId, operation),
+    );
+  }
+  return present(dependencies, productId);
+}
+
+type Settings = Pick<ProductRow, 'state' | 'opensAt' | 'closesAt'>;
+
+async function change(
+  dependencies: OperateDependencies,
+  productId: string,
+  action: Action,
+  operation: Operation,
+  decide: (row: ProductRow, nowUs: number) => Settings,
+): Promise<Sale> {
+  const { mysql, redis, seller } = dependencies;
+  await requireProduct(mysql, productId);
+  await seller.exclusively(productId, async (fence) => {
+    const nowUs = await saleTimeUs(redis, productId);
+    const settings = await mysql.db.transaction(async (transaction) => {
+      const row = await lockProduct(transaction, productId);
+      if (!row) throw new Conflict(`${productId} is gone`);
+      if (await isDone(transaction, operation)) return row;
+      if (row.state === 'settled' || (row.state === 'closed' && action !== 'close')) {
+        throw new Conflict(`${productId} is ${row.state} and cannot be changed any more`);
+      }
+      const decided = decide(row, nowUs);
+      await transaction.update(products).set(decided).where(eq(products.productId, productId));
+      await record(transaction, productId, action, operation, decided);
+      return { ...row, ...decided };
+    });
+    await bringToRedis(redis, productId, fence, settings);
+  });
+  return present(dependencies, productId);
+}
+
+/** Redis gets what MySQL holds now. */
+async function bringToRedis(
+  redis: RedisClient,
+  productId: string,
+  fence: Fence,
+  { state, opensAt, closesAt }: Settings,
+): Promise<void> {
+  if (state === 'settled') return;
+  const settings: SaleSettings = { state, opensAtUs: opensAt, closesAtUs: closesAt };
+  const result = await configure(redis, productId, fence, settings);
+  if (result !== 'configured') throw new TurnFailed(`the change of ${productId} was ${result}`);
+}
+
+async function settle(
+  { mysql, redis }: OperateDependencies,
+  productId: string,
+  operation: Operation,
+): Promise<void> {
+  const keys = saleKeys(productId);
+  const [accepted, pending] = await Promise.all([redis.hlen(keys.orders), redis.hlen(keys.outbox)]);
+  const [rows] = await mysql.db
+    .select({ count: count() })
+    .from(orders)
+    .where(eq(orders.productId, productId));
+  if (pending > 0 || accepted !== rows?.count) return;
+  const settled = await mysql.db.transaction(async (transaction) => {
+    const [{ affectedRows }] = await transaction
+      .update(products)
+      .set({ state: 'settled' })
+      .where(and(eq(products.productId, productId), eq(products.state, 'closed')));
+    const settling = { ...operation, operationId: `settle.${operation.operationId}` };
+    if (affectedRows === 1) await record(transaction, productId, 'settle', settling, {});
+    return affectedRows === 1;
+  });
+  if (!settled) return;
+  await Promise.all(Object.values(keys).map((key) => redis.expire(key, settledSaleKeptSeconds)));
+}
+
+async function requireProduct(mysql: MysqlClient, productId: string): Promise<ProductRow> {
+  const row = await findProduct(mysql, productId);
+  if (!row) throw new UnknownProduct(productId);
+  return row;
+}
+
+async function requireOnSale(mysql: MysqlClient, productId: string): Promise<void> {
+  const { state } = await requireProduct(mysql, productId);
+  if (state === 'settled') throw new Conflict(`${productId} is settled and stays out of Redis`);
+}
+
+async function present(dependencies: OperateDependencies, productId: string): Promise<Sale> {
+  const sale = await findSale(dependencies, productId);
+  if (!sale) throw new UnknownProduct(productId);
+  return sale;
+}
+
+async function lockProduct(
+  transaction: Transaction,
+  productId: string,
+): Promise<ProductRow | undefined> {
+  const [row] = await transaction
+    .select()
+    .from(products)
+    .where(eq(products.productId, productId))
+    .for('update');
+  return row;
+}
+
+async function isDone(transaction: Transaction, { operationId }: Operation): Promise<boolean> {
+  const rows = await transaction
+    .select({ id: operations.operationId })
+    .from(operations)
+    .where(eq(operations.operationId, operationId));
+  return rows.length > 0;
+}
+
+async function record(
+  transaction: Transaction,
+  productId: string,
+  action: Action,
+  { operationId, operator }: Operation,
+  details: object,
+): Promise<void> {
+  const at = Date.now() * 1_000;
+  await transaction
+    .insert(operations)
+    .values({ operationId, productId, operator, action, details, at });
+}

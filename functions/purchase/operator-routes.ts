@@ -1,0 +1,90 @@
+// What operators may do with a sale, over HTTP. The edge lets only their tokens through and names
+// the operator in a signed header.
+
+import type { Context, Hono } from 'hono';
+import { problem } from '#lib/http/problem.ts';
+import { operatorHeader } from '#lib/http/signature.ts';
+import type { AppDependencies } from './app.ts';
+import { findSale, listSales, type Sale } from './catalogue.ts';
+import {
+  Conflict,
+  closeSale,
+  createSale,
+  type OperateDependencies,
+  type Operation,
+  openSale,
+  pauseSale,
+  UnknownProduct,
+  warmSale,
+} from './operate.ts';
+import { describeIssues, newSaleSchema, operationSchema, readJson } from './requests.ts';
+
+type Change = (
+  dependencies: OperateDependencies,
+  productId: string,
+  operation: Operation,
+) => Promise<Sale>;
+
+const changes: Readonly<Record<string, Change>> = {
+  warm: warmSale,
+  open: openSale,
+  pause: pauseSale,
+  close: closeSale,
+};
+
+export function addOperatorRoutes(app: Hono, dependencies: AppDependencies): void {
+  app.use('/operator/*', async (context, next) => {
+    if (context.req.header(operatorHeader) === undefined) {
+      return problem('forbidden', { detail: 'For operators only.' });
+    }
+    return next();
+  });
+  app.get('/operator/sales', async (context) =>
+    context.json({ sales: await listSales(dependencies) }),
+  );
+  app.get('/operator/sales/:productId', async (context) => {
+    const sale = await findSale(dependencies, context.req.param('productId'));
+    return sale ? context.json(sale) : problem('unknown_product');
+  });
+  app.get('/operator/sales/:productId/verify', async (context) =>
+    explain(async () => context.json(await dependencies.verify(context.req.param('productId')))),
+  );
+  app.post('/operator/sales', async (context) => {
+    const operation = operationOf(context);
+    if (operation instanceof Response) return operation;
+    const sale = newSaleSchema.safeParse(await readJson(context));
+    if (!sale.success) return problem('malformed', { detail: describeIssues(sale.error) });
+    return explain(async () =>
+      context.json(await createSale(dependencies, sale.data, operation), 201),
+    );
+  });
+  app.post('/operator/sales/:productId/:change', async (context) => {
+    const change = changes[context.req.param('change')];
+    if (!change) return problem('not_found', { detail: 'There is no such change of a sale.' });
+    const operation = operationOf(context);
+    if (operation instanceof Response) return operation;
+    return explain(async () =>
+      context.json(await change(dependencies, context.req.param('productId'), operation)),
+    );
+  });
+}
+
+function operationOf(context: Context): Operation | Response {
+  const operation = operationSchema.safeParse({
+    operationId: context.req.header('operation-id'),
+    operator: decodeURIComponent(context.req.header(operatorHeader) ?? ''),
+  });
+  if (operation.success) return operation.data;
+  return problem('malformed', { detail: `operation-id: ${describeIssues(operation.error)}` });
+}
+
+/** Refusals that are the operator's to mend become problems; faults stay faults (503). */
+async function explain(answer: () => Promise<Response>): Promise<Response> {
+  try {
+    return await answer();
+  } catch (error) {
+    if (error instanceof UnknownProduct) return problem('unknown_product');
+    if (error instanceof Conflict) return problem('conflict', { detail: error.message });
+    throw error;
+  }
+}

@@ -1,0 +1,126 @@
+// A buyer's orders: from Redis while it has them, from MySQL for good. Only their owner's.
+
+import { desc, eq, inArray } from 'drizzle-orm';
+import type { MysqlClient } from '#lib/mysql/connect.ts';
+import { orders } from '#lib/mysql/schema.ts';
+import { saleKeys } from '#lib/names.ts';
+import { isoTimeOf } from '#lib/order-event.ts';
+import { productIdOf } from '#lib/order-id.ts';
+import type { PurchaseAnswer } from '#lib/outcome.ts';
+import type { RedisClient } from '#lib/redis/connect.ts';
+import { parseOrderRecord } from '#lib/sale/order-record.ts';
+import type { Purchase } from '#lib/sale/sale.ts';
+
+export interface Order {
+  readonly orderId: string;
+  readonly productId: string;
+  readonly quantity: number;
+  /** `pending`: Kafka has not acknowledged it yet, so nobody was told 202. */
+  readonly status: 'pending' | 'accepted' | 'confirmed' | 'rejected' | 'cancelled';
+  readonly acceptedAt: string;
+  readonly unitPrice: number;
+  readonly currency: string;
+  readonly reason?: string;
+}
+
+interface Dependencies {
+  readonly redis: RedisClient;
+  readonly mysql: MysqlClient;
+}
+
+type Found = { readonly userId: string; readonly order: Order };
+const ordersListMax = 200;
+
+/** The order, `forbidden` for anybody but its owner, or undefined where there is none. */
+export async function findOrder(
+  dependencies: Dependencies,
+  orderId: string,
+  userId: string,
+): Promise<Order | 'forbidden' | undefined> {
+  // The row says more, and says it last: Redis may not have been told of it.
+  const [row, live] = await Promise.allSettled([
+    findRow(dependencies.mysql, orderId),
+    findLive(dependencies.redis, orderId),
+  ]);
+  const found =
+    (row.status === 'fulfilled' ? row.value : undefined) ??
+    (live.status === 'fulfilled' ? live.value : undefined);
+  if (found) return found.userId === userId ? found.order : 'forbidden';
+  // "There is none" may only be said by somebody who could look.
+  for (const result of [row, live]) if (result.status === 'rejected') throw result.reason;
+  return undefined;
+}
+
+/** A buyer's orders that have a row, the newest first. */
+export async function listOrders({ mysql }: Dependencies, userId: string): Promise<Order[]> {
+  const rows = await mysql.db
+    .select()
+    .from(orders)
+    .where(eq(orders.userId, userId))
+    .orderBy(desc(orders.acceptedAt))
+    .limit(ordersListMax);
+  return rows.map(orderOf);
+}
+
+/**
+ * Answers purchases of a sale that is settled and no longer in Redis: an acceptance stays one,
+ * everything else is over.
+ */
+export async function answerSettled(
+  { mysql }: Pick<Dependencies, 'mysql'>,
+  purchases: readonly Purchase[],
+): Promise<PurchaseAnswer[]> {
+  const ids = purchases.map(({ orderId }) => orderId);
+  const rows = await mysql.db
+    .select({ orderId: orders.orderId, quantity: orders.quantity })
+    .from(orders)
+    .where(inArray(orders.orderId, ids));
+  const bought = new Map(rows.map(({ orderId, quantity }) => [orderId, quantity]));
+  return purchases.map(({ orderId, quantity }): PurchaseAnswer => {
+    const before = bought.get(orderId);
+    if (before === undefined) return { outcome: 'ended' };
+    return before === quantity ? { outcome: 'replayed', quantity } : { outcome: 'key_reused' };
+  });
+}
+
+async function findRow({ db }: MysqlClient, orderId: string): Promise<Found | undefined> {
+  const [row] = await db.select().from(orders).where(eq(orders.orderId, orderId));
+  return row && { userId: row.userId, order: orderOf(row) };
+}
+
+function orderOf(row: typeof orders.$inferSelect): Order {
+  return {
+    orderId: row.orderId,
+    productId: row.productId,
+    quantity: row.quantity,
+    status: row.status,
+    acceptedAt: isoTimeOf(row.acceptedAt),
+    unitPrice: row.unitPrice,
+    currency: row.currency,
+    ...(row.reason === null ? {} : { reason: row.reason }),
+  };
+}
+
+async function findLive(redis: RedisClient, orderId: string): Promise<Found | undefined> {
+  const productId = productIdOf(orderId);
+  const keys = saleKeys(productId);
+  const [text, sale] = await Promise.all([
+    redis.hget(keys.orders, orderId),
+    redis.hmget(keys.sale, 'unit_price', 'currency'),
+  ]);
+  const record = text === null ? undefined : parseOrderRecord(text);
+  if (!record) return undefined;
+  const pending = await redis.hexists(keys.outbox, String(record.batchNumber));
+  return {
+    userId: record.userId,
+    order: {
+      orderId,
+      productId,
+      quantity: record.quantity,
+      status: pending === 1 ? 'pending' : record.status,
+      acceptedAt: isoTimeOf(record.acceptedAtUs),
+      unitPrice: Number(sale[0]),
+      currency: sale[1] ?? '',
+    },
+  };
+}

@@ -1,0 +1,64 @@
+// Which way a batch of purchases goes: to the seller if there is such a sale, else to what MySQL
+// knows of it. Unknown products never reach the lock, so inventing ids costs others nothing.
+
+import type { MysqlClient } from '#lib/mysql/connect.ts';
+import { saleKeys } from '#lib/names.ts';
+import type { PurchaseAnswer } from '#lib/outcome.ts';
+import type { RedisClient } from '#lib/redis/connect.ts';
+import type { Purchase } from '#lib/sale/sale.ts';
+import { findProduct } from './catalogue.ts';
+import { answerSettled } from './orders.ts';
+import type { Seller } from './sell.ts';
+
+export type Decide = (
+  productId: string,
+  purchases: readonly Purchase[],
+) => Promise<readonly PurchaseAnswer[]>;
+
+interface Dependencies {
+  readonly redis: RedisClient;
+  readonly mysql: MysqlClient;
+  readonly seller: Seller;
+}
+
+/** Where a product's purchases are decided. */
+type Whereabouts = 'seller' | 'settled' | 'unknown';
+
+/** For how long an answer about a product's whereabouts is good. */
+const rememberedMs = 1_000;
+const rememberedMax = 10_000;
+
+/** Throws where a store is away and nothing can be said; then every answer is `unavailable`. */
+export function createDecide({ redis, mysql, seller }: Dependencies): Decide {
+  const remembered = new Map<string, { until: number; whereabouts: Promise<Whereabouts> }>();
+
+  async function find(productId: string): Promise<Whereabouts> {
+    // While Redis has the sale, MySQL is not on the way of a purchase.
+    if ((await redis.exists(saleKeys(productId).sale)) === 1) return 'seller';
+    const row = await findProduct(mysql, productId);
+    if (!row) return 'unknown';
+    return row.state === 'settled' ? 'settled' : 'seller';
+  }
+
+  function whereaboutsOf(productId: string): Promise<Whereabouts> {
+    const now = performance.now();
+    const known = remembered.get(productId);
+    if (known && known.until > now) return known.whereabouts;
+    if (remembered.size >= rememberedMax) remembered.clear();
+    const whereabouts = find(productId);
+    remembered.set(productId, { until: now + rememberedMs, whereabouts });
+    whereabouts.catch(() => remembered.delete(productId));
+    return whereabouts;
+  }
+
+  return async (productId, purchases) => {
+    switch (await whereaboutsOf(productId)) {
+      case 'seller':
+        return seller.purchase(productId, purchases);
+      case 'settled':
+        return answerSettled({ mysql }, purchases);
+      case 'unknown':
+        return purchases.map(() => ({ outcome: 'unknown_product' }));
+    }
+  };
+}

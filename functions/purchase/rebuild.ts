@@ -1,0 +1,222 @@
+// Back to the source (回源), made safe (decision 6): loads a sale into Redis from what MySQL and
+// Kafka know, after making sure that nothing accepted is missing there. Runs under the lock.
+//
+// The order of the steps is the proof. The generation is read before the claim and raised only if
+// it is still that one: whoever was overtaken by another rebuild can no longer raise it.
+
+import { randomUUID } from 'node:crypto';
+import { setTimeout } from 'node:timers/promises';
+import { and, eq, inArray, sql } from 'drizzle-orm';
+import { rebuildTimeoutMs, turnOrdersMax } from '#lib/constants.ts';
+import type { HeldLock } from '#lib/lock/lock.ts';
+import type { MysqlClient } from '#lib/mysql/connect.ts';
+import { orders, orderUnits, products } from '#lib/mysql/schema.ts';
+import { type OrderEvent, orderEventSchema } from '#lib/order-event.ts';
+import type { RedisClient } from '#lib/redis/connect.ts';
+import { formatOrderRecord, formatRanges, freeRanges, rangesOf } from '#lib/sale/order-record.ts';
+import { claim, load, type SaleContent } from '#lib/sale/sale.ts';
+import type { PublishedEvent, Publisher } from './publish.ts';
+
+/** There is no such product, or its sale is settled: it is not loaded for a buyer. */
+export class NotOnSale extends Error {
+  override readonly name = 'NotOnSale';
+}
+
+/** The rebuild was overtaken or could not be finished; nothing was sold meanwhile. */
+export class RebuildFailed extends Error {
+  override readonly name = 'RebuildFailed';
+}
+
+export interface RebuildDependencies {
+  readonly redis: RedisClient;
+  readonly mysql: MysqlClient;
+  readonly publisher: Publisher;
+  /** The data of every event of this product, dead letters included, up to the ends taken first. */
+  readonly readEvents: (productId: string) => Promise<readonly PublishedEvent[]>;
+}
+
+type ProductRow = typeof products.$inferSelect;
+
+/** Rebuilds the sale and resolves with its new generation. Throws NotOnSale, RebuildFailed. */
+export async function rebuild(
+  dependencies: RebuildDependencies,
+  productId: string,
+  held: HeldLock,
+): Promise<number> {
+  const { redis, mysql, readEvents } = dependencies;
+  // 1. What generation is it, and is the lock really ours? Then claim: nobody sells from here on.
+  const { generation } = await productOnSale(mysql, productId);
+  if (!(await held.confirm())) throw new RebuildFailed('the lock is not ours');
+  const claimName = randomUUID();
+  await claim(redis, productId, claimName);
+  // 2, 3. Every order that was acknowledged before the claim gets its row.
+  if (generation > 0) {
+    const events = await readEvents(productId);
+    await awaitRows(dependencies, ofGeneration(events, generation));
+  }
+  // 4. One transaction raises the generation and reads everything.
+  const content = await raiseAndRead(mysql, productId, generation, held);
+  // 5. Load it, chunk by chunk, as long as the claim is ours.
+  if (!(await load(redis, productId, claimName, content))) {
+    throw new RebuildFailed('another rebuild has claimed the sale');
+  }
+  return content.fields.generation;
+}
+
+async function productOnSale({ db }: MysqlClient, productId: string): Promise<ProductRow> {
+  const [product] = await db.select().from(products).where(eq(products.productId, productId));
+  if (!product || product.state === 'settled') throw new NotOnSale(productId);
+  return product;
+}
+
+interface ReadEvent {
+  readonly published: PublishedEvent;
+  readonly event: OrderEvent;
+}
+
+/**
+ * Events of the generation that is being left. What an older one lacks came late, after its
+ * rebuild, and was answered 202 to nobody.
+ */
+function ofGeneration(events: readonly PublishedEvent[], generation: number): ReadEvent[] {
+  return events
+    .map((published) => ({ published, event: orderEventSchema.parse(JSON.parse(published.data)) }))
+    .filter(({ event }) => event.generation === generation);
+}
+
+/** Publishes again what has no row yet, and waits until persist-order has written it. */
+async function awaitRows(
+  { mysql, publisher }: RebuildDependencies,
+  events: readonly ReadEvent[],
+): Promise<void> {
+  const deadline = performance.now() + rebuildTimeoutMs;
+  let missing = await withoutRows(mysql, events);
+  // Committed offsets prove nothing: they also pass events that went to the dead letters.
+  if (missing.length > 0) await publisher.publish(missing.map(({ published }) => published));
+  while (missing.length > 0) {
+    if (performance.now() > deadline) {
+      throw new RebuildFailed(`${missing.length} events have no rows yet`);
+    }
+    await setTimeout(rowsPollMs);
+    missing = await withoutRows(mysql, missing);
+  }
+}
+
+const rowsPollMs = 50;
+const idsPerQuery = 1_000;
+
+async function withoutRows(
+  { db }: MysqlClient,
+  events: readonly ReadEvent[],
+): Promise<ReadEvent[]> {
+  const ids = events.flatMap(({ event }) => event.orders.map(({ orderId }) => orderId));
+  const written = new Set<string>();
+  for (let at = 0; at < ids.length; at += idsPerQuery) {
+    const rows = await db
+      .select({ orderId: orders.orderId })
+      .from(orders)
+      .where(inArray(orders.orderId, ids.slice(at, at + idsPerQuery)));
+    for (const { orderId } of rows) written.add(orderId);
+  }
+  return events.filter(({ event }) => event.orders.some(({ orderId }) => !written.has(orderId)));
+}
+
+async function raiseAndRead(
+  { db }: MysqlClient,
+  productId: string,
+  generation: number,
+  held: HeldLock,
+): Promise<SaleContent> {
+  return db.transaction(async (transaction) => {
+    // The update locks the product's row, behind which persist-order queues: no order comes in
+    // between it and the reads.
+    const [{ affectedRows }] = await transaction
+      .update(products)
+      .set({ generation: sql`${products.generation} + 1` })
+      .where(and(eq(products.productId, productId), eq(products.generation, generation)));
+    if (affectedRows !== 1) throw new RebuildFailed('another rebuild has raised the generation');
+    const [product] = await transaction
+      .select()
+      .from(products)
+      .where(eq(products.productId, productId));
+    if (!product) throw new NotOnSale(productId);
+    const orderRows = await transaction
+      .select()
+      .from(orders)
+      .where(eq(orders.productId, productId));
+    const unitRows = await transaction
+      .select()
+      .from(orderUnits)
+      .where(eq(orderUnits.productId, productId));
+    return contentOf(product, orderRows, unitRows, held);
+  });
+}
+
+type OrderRow = typeof orders.$inferSelect;
+type UnitRow = typeof orderUnits.$inferSelect;
+
+/** A sale as Redis holds it, made from MySQL's rows alone. */
+function contentOf(
+  product: ProductRow,
+  orderRows: readonly OrderRow[],
+  unitRows: readonly UnitRow[],
+  { token }: HeldLock,
+): SaleContent {
+  const unitsOf = new Map<string, number[]>();
+  for (const { orderId, unit } of unitRows) {
+    const units = unitsOf.get(orderId);
+    if (units) units.push(unit);
+    else unitsOf.set(orderId, [unit]);
+  }
+  const buyers = new Map<string, { firstAtUs: number; quantity: number }>();
+  let lastAtUs = 0;
+  for (const { userId, userFirstAt, acceptedAt, quantity, status } of orderRows) {
+    lastAtUs = Math.max(lastAtUs, userFirstAt, acceptedAt);
+    if (status !== 'confirmed') continue;
+    const buyer = buyers.get(userId) ?? { firstAtUs: userFirstAt, quantity: 0 };
+    buyers.set(userId, {
+      firstAtUs: Math.min(buyer.firstAtUs, userFirstAt),
+      quantity: buyer.quantity + quantity,
+    });
+  }
+  return {
+    fields: {
+      ...token,
+      generation: product.generation,
+      name: product.name,
+      unitPrice: product.unitPrice,
+      currency: product.currency,
+      limit: product.limitPerUser,
+      stock: product.stock,
+      left: product.stock - unitRows.length,
+      sold: unitRows.length,
+      free: formatRanges(
+        freeRanges(
+          product.stock,
+          unitRows.map(({ unit }) => unit),
+        ),
+      ),
+      state: product.state === 'settled' ? 'closed' : product.state,
+      opensAtUs: product.opensAt,
+      closesAtUs: product.closesAt,
+      batches: 0,
+      // An event's orders are a microsecond apart; rows know only when the event began.
+      lastAtUs: lastAtUs + turnOrdersMax,
+    },
+    orders: orderRows.map((row) => [
+      row.orderId,
+      formatOrderRecord({
+        status: row.status,
+        quantity: row.quantity,
+        batchNumber: 0,
+        acceptedAtUs: row.acceptedAt,
+        units: rangesOf(unitsOf.get(row.orderId) ?? []),
+        userId: row.userId,
+      }),
+    ]),
+    buyers: [...buyers].map(([userId, { firstAtUs, quantity }]) => [
+      userId,
+      `${firstAtUs}|${quantity}`,
+    ]),
+  };
+}

@@ -1,0 +1,82 @@
+// The shapes of what is asked of `purchase`.
+
+import type { Context } from 'hono';
+import { z } from 'zod';
+import {
+  batchOrdersMax,
+  orderIdPattern,
+  productIdPattern,
+  quantityMax,
+  scoredQuantityMax,
+  stockMax,
+  unitPriceMax,
+  userIdBytesMax,
+} from '#lib/constants.ts';
+import { reservedProductIds } from '#lib/names.ts';
+import { epochUsOf } from '#lib/order-event.ts';
+
+export const purchasesSchema = z.object({
+  purchases: z
+    .array(
+      z.object({
+        orderId: z.string().regex(orderIdPattern),
+        userId: z.string().min(1).max(userIdBytesMax),
+        quantity: z.int().positive().max(quantityMax),
+        traceparent: z.string().max(64).optional(),
+      }),
+    )
+    .min(1)
+    .max(batchOrdersMax),
+});
+
+const instant = z.iso
+  .datetime({ offset: true, error: 'must be a time in ISO 8601, like 2026-11-22T20:00:00Z' })
+  .transform((text) => epochUsOf(new Date(text).toISOString()));
+
+export const newSaleSchema = z
+  .strictObject({
+    productId: z
+      .string()
+      .regex(productIdPattern, 'must be 1 to 64 of A-Z, a-z, 0-9, _ and -')
+      .refine((id) => !reservedProductIds.has(id), 'is a reserved name'),
+    name: z.string().trim().min(1).max(200),
+    stock: z.int().positive().max(stockMax),
+    unitPrice: z.int().nonnegative().max(unitPriceMax),
+    currency: z
+      .string()
+      .regex(/^[A-Z]{3}$/, 'must be a currency code of ISO 4217, like CNY')
+      .default('CNY'),
+    limitPerUser: z.int().positive().max(scoredQuantityMax),
+    opensAt: instant.nullish(),
+    closesAt: instant.nullish(),
+  })
+  .transform(({ opensAt, closesAt, ...sale }) => ({
+    ...sale,
+    opensAtUs: opensAt ?? null,
+    closesAtUs: closesAt ?? null,
+  }))
+  .refine(({ opensAtUs, closesAtUs }) => closesAtUs === null || closesAtUs > (opensAtUs ?? 0), {
+    path: ['closesAt'],
+    message: 'must be later than opensAt',
+  });
+
+export const operationSchema = z.object({
+  operationId: z.string().regex(/^[A-Za-z0-9_-]{8,50}$/, 'must be 8 to 50 of A-Z, a-z, 0-9, _, -'),
+  operator: z.string().min(1).max(userIdBytesMax),
+});
+
+/** The body as JSON, or undefined where it is none. */
+export async function readJson(context: Context): Promise<unknown> {
+  try {
+    return JSON.parse(await context.req.text());
+  } catch {
+    return undefined;
+  }
+}
+
+/** What is wrong, field by field, in one line. */
+export function describeIssues(error: z.ZodError): string {
+  return error.issues
+    .map(({ path, message }) => (path.length > 0 ? `${path.join('.')}: ${message}` : message))
+    .join('; ');
+}

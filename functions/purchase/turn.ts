@@ -1,0 +1,155 @@
+// One turn of a product: what may be done while its lock is held. Decide in one Lua call, publish
+// in one Kafka send, remove from the outbox, and only then answer (decision 4).
+
+import type { HeldLock } from '#lib/lock/lock.ts';
+import type { PurchaseAnswer } from '#lib/outcome.ts';
+import type { RedisClient } from '#lib/redis/connect.ts';
+import {
+  acknowledge,
+  batchIdIn,
+  type Fence,
+  type OutboxBatch,
+  type Purchase,
+  readGeneration,
+  type SellResult,
+  sell,
+} from '#lib/sale/sale.ts';
+import type { Log } from '#lib/telemetry/log.ts';
+import type { Publisher } from './publish.ts';
+
+/** The turn ended early: nobody may be told that anything was accepted in it. */
+export class TurnFailed extends Error {
+  override readonly name = 'TurnFailed';
+}
+
+export interface TurnDependencies {
+  readonly redis: RedisClient;
+  readonly publisher: Publisher;
+  /** Rebuilds the sale in Redis from MySQL and Kafka, and resolves with its new generation. */
+  readonly rebuild: (productId: string, held: HeldLock) => Promise<number>;
+  readonly log: Log;
+  /** Told of the answers of every turn that came to its end. */
+  readonly onTurn?: (answers: readonly PurchaseAnswer[]) => void;
+  readonly onRebuild?: () => void;
+}
+
+/** A purchase that waits for its answer. The first answer counts, later ones are ignored. */
+export interface Waiting {
+  readonly purchase: Purchase;
+  readonly answer: (answer: PurchaseAnswer) => void;
+}
+
+/** Rebuild, leftovers, and a surprise or two. */
+const attemptsMax = 4;
+
+/** The turns of one product on this instance: they share what it believes of the sale. */
+export class Turns {
+  readonly #productId: string;
+  readonly #dependencies: TurnDependencies;
+  /** The generation this instance believes to be loaded; Redis refuses another. */
+  #generation: number | undefined;
+
+  constructor(productId: string, dependencies: TurnDependencies) {
+    this.#productId = productId;
+    this.#dependencies = dependencies;
+  }
+
+  /** Decides a batch and answers what it decided. Throws where it could not; see TurnFailed. */
+  async sell(held: HeldLock, batch: readonly Waiting[]): Promise<void> {
+    const purchases = batch.map(({ purchase }) => purchase);
+    const { fence, decision } = await this.#decide(held, purchases);
+    const { answers, batches } = decision;
+    // Refusals bind nobody, so they need not wait for Kafka.
+    answerWhere(batch, answers, (answer) => !isAcceptance(answer));
+    await this.#publish(held, fence, batches);
+    // Repeated acceptances may be all there is: nothing was published that checked the lock.
+    if (!held.isHeld()) throw new TurnFailed('the lock ran out');
+    answerWhere(batch, answers, isAcceptance);
+    if (answers.length > 0) this.#dependencies.onTurn?.(answers);
+  }
+
+  /** Publishes what the outbox holds, rebuilding the sale first where Redis lost it. */
+  async drain(held: HeldLock): Promise<Fence> {
+    // The script decides nothing, not even nothing, before its leftovers are published.
+    const { fence } = await this.#decide(held, []);
+    return fence;
+  }
+
+  /** Asks Redis until it decides: leftovers are published and lost sales rebuilt in between. */
+  async #decide(
+    held: HeldLock,
+    purchases: readonly Purchase[],
+  ): Promise<{ fence: Fence; decision: Extract<SellResult, { kind: 'decided' }> }> {
+    const { redis } = this.#dependencies;
+    for (let attempt = 0; attempt < attemptsMax; attempt += 1) {
+      const fence = await this.#fence(held);
+      const result = await sell(redis, this.#productId, fence, purchases);
+      switch (result.kind) {
+        case 'decided':
+          return { fence, decision: result };
+        case 'leftovers':
+          await this.#publish(held, fence, result.batches);
+          break;
+        case 'other_generation':
+          this.#generation = result.generation;
+          break;
+        case 'fenced':
+        case 'loading':
+        case 'missing':
+        case 'other_process':
+          await this.#rebuild(held);
+          break;
+      }
+    }
+    throw new TurnFailed('the sale did not come to rest');
+  }
+
+  async #fence(held: HeldLock): Promise<Fence> {
+    this.#generation ??= await readGeneration(this.#dependencies.redis, this.#productId);
+    const generation = this.#generation ?? (await this.#rebuild(held));
+    return { generation, ...held.token };
+  }
+
+  async #rebuild(held: HeldLock): Promise<number> {
+    const { rebuild, log, onRebuild } = this.#dependencies;
+    this.#generation = undefined;
+    const generation = await rebuild(this.#productId, held);
+    log.info({ productId: this.#productId, generation }, 'the sale was loaded into Redis');
+    this.#generation = generation;
+    onRebuild?.();
+    return generation;
+  }
+
+  /** Throws where it is not known to be published, or a newer holder may decide about it. */
+  async #publish(held: HeldLock, fence: Fence, batches: readonly OutboxBatch[]): Promise<void> {
+    if (batches.length === 0) return;
+    const productId = this.#productId;
+    await this.#dependencies.publisher.publish(
+      batches.map((batch) => ({
+        productId,
+        batchId: batchIdIn(productId, fence.generation, batch),
+        data: batch.data,
+      })),
+    );
+    const numbers = batches.map(({ number }) => number);
+    if (!(await acknowledge(this.#dependencies.redis, productId, fence, numbers))) {
+      throw new TurnFailed('a newer holder of the lock was here');
+    }
+    if (!held.isHeld()) throw new TurnFailed('the lock ran out');
+  }
+}
+
+function isAcceptance({ outcome }: PurchaseAnswer): boolean {
+  return outcome === 'accepted' || outcome === 'replayed';
+}
+
+function answerWhere(
+  batch: readonly Waiting[],
+  answers: readonly PurchaseAnswer[],
+  matches: (answer: PurchaseAnswer) => boolean,
+): void {
+  for (const [index, { answer }] of batch.entries()) {
+    const given = answers[index];
+    if (given && matches(given)) answer(given);
+  }
+}

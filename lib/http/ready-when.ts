@@ -1,0 +1,34 @@
+// Stores gate readiness only until an instance has been ready once (decision 12): afterwards an
+// outage of a store is our own 503 with Retry-After, not a request that hangs in a gateway.
+
+import { setTimeout } from 'node:timers/promises';
+import type { Log } from '#lib/telemetry/log.ts';
+import type { Readiness } from './serve.ts';
+
+const betweenTriesMs = 50;
+
+/** Whether each store can be used, by its name. A check throws where it can't. */
+export type StoreChecks = Readonly<Record<string, () => Promise<unknown>>>;
+
+/** Marks the instance ready once every check has passed; a failing one is repeated for ever. */
+export async function readyWhen(
+  readiness: Readiness,
+  checks: StoreChecks,
+  log: Log,
+): Promise<void> {
+  await Promise.all(
+    Object.entries(checks).map(async ([store, check]) => {
+      for (let tries = 0; ; tries += 1) {
+        try {
+          await check();
+          return;
+        } catch (error) {
+          if (tries === 0) log.warn({ err: error, store }, 'waiting for a store');
+          await setTimeout(betweenTriesMs);
+        }
+      }
+    }),
+  );
+  readiness.markReady();
+  log.info({ afterMs: Math.round(process.uptime() * 1_000) }, 'ready');
+}

@@ -1,0 +1,94 @@
+// One idempotent kafkajs producer, narrowed to what it can be trusted with: one send in flight,
+// a send that counts only if every partition answered, and no second use after a failure
+// (kafkajs resolves sends whose leader moved and reuses sequence numbers after an error).
+
+import { Kafka, logLevel, type Producer } from 'kafkajs';
+import { kafkaSendTimeoutMs } from '#lib/constants.ts';
+import { KafkaUnavailable } from './unavailable.ts';
+
+export interface Message {
+  readonly partition: number;
+  readonly headers: Readonly<Record<string, string>>;
+  readonly value: string;
+}
+
+export interface EventProducer {
+  /**
+   * Resolves once every message is on all in-sync replicas. Throws KafkaUnavailable otherwise:
+   * the messages may be in the topic all the same, and this producer must be discarded.
+   */
+  send(topic: string, messages: readonly Message[]): Promise<void>;
+  /** Leaves without waiting for anything. */
+  discard(): void;
+}
+
+/** Connects a new producer, with sequence numbers of its own. Throws KafkaUnavailable. */
+export async function connectProducer(brokers: readonly string[]): Promise<EventProducer> {
+  const kafka = new Kafka({
+    clientId: 'seckill-purchase',
+    brokers: [...brokers],
+    connectionTimeout: 1_000,
+    requestTimeout: kafkaSendTimeoutMs,
+    logLevel: logLevel.NOTHING,
+  });
+  const producer = kafka.producer({
+    idempotent: true,
+    // One request at a time keeps a retry on the sequence number of what it repeats.
+    maxInFlightRequests: 1,
+    allowAutoTopicCreation: false,
+    // We always name the partition.
+    createPartitioner: () => () => 0,
+    // Short waits: how long a send may take in all is bounded by our own deadline.
+    retry: { initialRetryTime: 50, maxRetryTime: 500, retries: 20 },
+  });
+  const discard = () => {
+    producer.disconnect().catch(() => undefined);
+  };
+  try {
+    await within(kafkaSendTimeoutMs, producer.connect());
+  } catch (error) {
+    discard();
+    throw new KafkaUnavailable('Kafka cannot be reached', { cause: error });
+  }
+  return {
+    discard,
+    async send(topic, messages) {
+      try {
+        await within(kafkaSendTimeoutMs, sendOnce(producer, topic, messages));
+      } catch (error) {
+        throw new KafkaUnavailable(`a send to ${topic} was not acknowledged`, { cause: error });
+      }
+    },
+  };
+}
+
+async function sendOnce(
+  producer: Producer,
+  topic: string,
+  messages: readonly Message[],
+): Promise<void> {
+  const answers = await producer.send({
+    topic,
+    acks: -1,
+    messages: messages.map(({ partition, headers, value }) => ({ partition, headers, value })),
+  });
+  const acknowledged = new Set(
+    answers.filter(({ errorCode }) => errorCode === 0).map(({ partition }) => partition),
+  );
+  const missing = messages.find(({ partition }) => !acknowledged.has(partition));
+  if (missing) throw new Error(`partition ${missing.partition} did not answer`);
+}
+
+async function within<T>(timeoutMs: number, promise: Promise<T>): Promise<T> {
+  let timer: NodeJS.Timeout | undefined;
+  const expiry = new Promise<never>((_, reject) => {
+    timer = setTimeout(() => {
+      reject(new Error(`no answer within ${timeoutMs} ms`));
+    }, timeoutMs);
+  });
+  try {
+    return await Promise.race([promise, expiry]);
+  } finally {
+    clearTimeout(timer);
+  }
+}

@@ -37,6 +37,18 @@ export interface RunningProcess {
 
 const defaultGraceMs = 10_000;
 
+const allRunning = new Set<RunningProcess>();
+
+/** Ends everything that was started here and still runs. */
+export async function stopAllProcesses(): Promise<void> {
+  await Promise.all([...allRunning].map((running) => running.stop()));
+}
+
+/** Kills everything that was started here and still runs; returns at once. */
+export function killAllProcesses(): void {
+  for (const { pid } of allRunning) kill(pid);
+}
+
 // $1: seconds between SIGTERM and SIGKILL (0: SIGKILL at once); the rest: the program.
 // The program gets none of our pipes, or it would keep them open itself.
 const guardScript = `
@@ -103,7 +115,10 @@ export async function startProcess(options: ProcessOptions): Promise<RunningProc
     await exited;
     await untilGone({ pid, identity }, graceMs);
   };
-  return { name, pid, logFile, exited, stop };
+  const running = { name, pid, logFile, exited, stop };
+  allRunning.add(running);
+  void exited.then(() => allRunning.delete(running));
+  return running;
 }
 
 async function readPid(pipe: Readable): Promise<number> {
@@ -139,13 +154,21 @@ export async function endLeftover(pidFile: string, waitMs: number = defaultGrace
   rmSync(pidFile, { force: true });
 }
 
+function kill(pid: number): void {
+  try {
+    process.kill(pid, 'SIGKILL');
+  } catch {
+    // It has ended just now.
+  }
+}
+
 /** Resolves when the process is gone; kills it when it hasn't gone by itself after `waitMs`. */
 async function untilGone(known: KnownProcess, waitMs: number): Promise<void> {
   const { pid, identity } = known;
   const isAlive = () => identity !== undefined && identityOf(pid) === identity;
   const deadline = Date.now() + waitMs;
   while (isAlive()) {
-    if (Date.now() > deadline) process.kill(pid, 'SIGKILL');
+    if (Date.now() > deadline) kill(pid);
     await setTimeout(20);
   }
 }

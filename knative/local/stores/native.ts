@@ -26,7 +26,8 @@ export async function startNatively(stores: readonly Store[], own: OwnStores): P
   return addresses;
 }
 
-async function startOne(store: Store, own: OwnStores): Promise<string> {
+/** Starts one store whose programs are installed; resolves with its address when it answers. */
+export async function startOne(store: Store, own: OwnStores): Promise<string> {
   const startedAtMs = performance.now();
   const folder = join(own.folder, store.name);
   const logFile = join(folder, 'log');

@@ -12,7 +12,7 @@ import { etcd } from './etcd.ts';
 import { messageOf, untilHealthy } from './healthy.ts';
 import { kafka } from './kafka.ts';
 import { mysql } from './mysql.ts';
-import { startNatively } from './native.ts';
+import { startNatively, startOne } from './native.ts';
 import { redis } from './redis.ts';
 import type { OwnStores, Store, StoreName, StoreVariable } from './store.ts';
 
@@ -43,6 +43,8 @@ export interface RunningStores {
 export interface Stores {
   /** Resolves when all four answer; else rejects, ours stopped, with which did not and why. */
   start(): Promise<RunningStores>;
+  /** Starts one of ours again that has ended, where it was; resolves when it answers. */
+  startAgain(name: StoreName): Promise<RunningProcess>;
   /** Stops ours, also while `start` is still under way. */
   stop(): Promise<void>;
 }
@@ -60,7 +62,7 @@ export function createStores(options: StoresOptions): Stores {
     say,
     throwaway,
     async siteOf({ name }) {
-      const port = await choosePort(options.ports?.[name]);
+      const port = await choosePort(ports[name] ?? options.ports?.[name]);
       ports[name] = port;
       return { folder: join(folder, name), port, password: options.password };
     },
@@ -89,13 +91,25 @@ export function createStores(options: StoresOptions): Stores {
     }
   }
 
+  async function startAgain(name: StoreName): Promise<RunningProcess> {
+    const store = allStores.find((one) => one.name === name);
+    const before = ports[name];
+    if (store === undefined || before === undefined) throw new Error(`${name} is not ours`);
+    await startOne(store, own);
+    const started = processes.get(name);
+    if (started === undefined || ports[name] !== before) {
+      throw new Error(`${name} could not get its port ${before} again`);
+    }
+    return started;
+  }
+
   async function stop(): Promise<void> {
     stopping = true;
     await Promise.all([...processes.values()].map((started) => started.stop()));
     if (throwaway) await rm(folder, { recursive: true, force: true });
   }
 
-  return { start, stop };
+  return { start, startAgain, stop };
 }
 
 async function startOwn(stores: readonly Store[], own: OwnStores): Promise<string[]> {

@@ -1,0 +1,138 @@
+// One bundle per function, as it is deployed: `functions/<name>/main.ts` becomes
+// `dist/<name>/main.cjs` (CommonJS: kafkajs, ioredis and etcd3 can't be bundled as ES modules),
+// with all it reads at run time beside it. A bundle that outgrows its budget fails the build:
+// functions start from zero, so size is time.
+
+import { copyFileSync, existsSync, mkdirSync, readdirSync, readFileSync } from 'node:fs';
+import { cp, rm } from 'node:fs/promises';
+import { basename, dirname, join, relative, resolve } from 'node:path';
+import { type BuildOptions, build as bundleWith, type Metafile, type Plugin } from 'esbuild';
+
+const root = resolve(import.meta.dirname, '../..');
+
+/** What each function's bundle may weigh. */
+export const functionBytesMax = {
+  'ratelimit-edge': 3_000_000,
+  purchase: 5_000_000,
+  'persist-order': 3_500_000,
+  'update-rank': 3_000_000,
+} as const;
+
+export type FunctionName = keyof typeof functionBytesMax;
+export const functionNames = Object.keys(functionBytesMax) as FunctionName[];
+
+// etcd3 reads its .proto files from beside its own folder, which a bundle has not got.
+const protoPath = /\$\{__dirname\}\/\.\.\/proto\//;
+const etcd3Proto: Plugin = {
+  name: 'etcd3-proto',
+  setup(build) {
+    build.onLoad({ filter: /etcd3\/lib\/connection-pool\.js$/ }, ({ path }) => {
+      const source = readFileSync(path, 'utf8');
+      if (!protoPath.test(source)) throw new Error('etcd3 reads its .proto files from elsewhere');
+      return { contents: source.replace(protoPath, '${__dirname}/proto/'), loader: 'js' };
+    });
+  },
+};
+
+/** Builds all functions into `dist`; rejects with what does not build or is too large. */
+export async function buildFunctions(dist: string = join(root, 'dist')): Promise<void> {
+  await Promise.all(functionNames.map((name) => buildFunction(name, join(dist, name))));
+}
+
+/** Builds one function into `outFolder`, which holds nothing else afterwards. */
+export async function buildFunction(name: FunctionName, outFolder: string): Promise<void> {
+  const folder = join(root, 'functions', name);
+  await rm(outFolder, { recursive: true, force: true });
+  const metafile = await bundle(join(folder, 'main.ts'), join(outFolder, 'main.cjs'));
+  assertWithin(functionBytesMax[name], metafile, name);
+  if (existsSync(join(folder, 'migrate.ts'))) {
+    await bundle(join(folder, 'migrate.ts'), join(outFolder, 'migrate.cjs'));
+    await cp(join(folder, 'migrations'), join(outFolder, 'migrations'), { recursive: true });
+  }
+  if (existsSync(join(folder, 'storefront'))) {
+    await buildStorefront(join(folder, 'storefront'), join(outFolder, 'storefront'));
+  }
+}
+
+async function bundle(entry: string, outfile: string): Promise<Metafile> {
+  const options = {
+    entryPoints: [entry],
+    outfile,
+    bundle: true,
+    absWorkingDir: root,
+    platform: 'node',
+    target: 'node24',
+    format: 'cjs',
+    sourcemap: true,
+    metafile: true,
+    logLevel: 'silent',
+    plugins: [etcd3Proto],
+    define: {
+      'import.meta.dirname': '__dirname',
+      // Only a module that is an entry itself may be one in a bundle.
+      'import.meta.main': String(basename(entry) !== 'main.ts'),
+    },
+  } satisfies BuildOptions;
+  const { metafile } = await bundleWith(options);
+  copyFilesReadAtRunTime(Object.keys(metafile.inputs), dirname(outfile));
+  return metafile;
+}
+
+/** Lua scripts are read from beside the code that runs them, and .proto files by etcd3. */
+function copyFilesReadAtRunTime(inputs: readonly string[], outFolder: string): void {
+  const folders = new Set(
+    inputs.filter((input) => !input.includes('node_modules')).map((input) => dirname(input)),
+  );
+  const copied = new Map<string, string>();
+  for (const folder of folders) {
+    for (const file of readdirSync(join(root, folder)).filter((name) => name.endsWith('.lua'))) {
+      const other = copied.get(file);
+      if (other !== undefined) throw new Error(`${file} is in ${other} and in ${folder}`);
+      copied.set(file, folder);
+      copyFileSync(join(root, folder, file), join(outFolder, file));
+    }
+  }
+  const etcd3 = inputs.find((input) => input.endsWith('etcd3/lib/connection-pool.js'));
+  if (etcd3 === undefined) return;
+  const protoFolder = join(root, dirname(etcd3), '../proto');
+  mkdirSync(join(outFolder, 'proto'), { recursive: true });
+  for (const file of readdirSync(protoFolder)) {
+    copyFileSync(join(protoFolder, file), join(outFolder, 'proto', file));
+  }
+}
+
+function assertWithin(bytesMax: number, metafile: Metafile, name: string): void {
+  const output = Object.entries(metafile.outputs).find(([path]) => path.endsWith('.cjs'))?.[1];
+  const bytes = output?.bytes ?? 0;
+  if (bytes <= bytesMax) return;
+  const heaviest = Object.entries(output?.inputs ?? {})
+    .sort(([, a], [, b]) => b.bytesInOutput - a.bytesInOutput)
+    .slice(0, 5)
+    .map(([path, { bytesInOutput }]) => `  ${bytesInOutput} ${path}`);
+  throw new Error(
+    `The bundle of ${name} has ${bytes} bytes; its budget is ${bytesMax}. The most in it:\n` +
+      heaviest.join('\n'),
+  );
+}
+
+/** The page as it is served: its TypeScript as one file for browsers, the rest as it is. */
+async function buildStorefront(folder: string, outFolder: string): Promise<void> {
+  await cp(folder, outFolder, {
+    recursive: true,
+    filter: (path) => !/\.ts$|tsconfig\.json$/.test(relative(folder, path)),
+  });
+  const entry = join(folder, 'storefront.ts');
+  await bundleWith({
+    entryPoints: [entry],
+    outfile: join(outFolder, 'storefront.js'),
+    bundle: true,
+    platform: 'browser',
+    target: ['es2022', 'chrome109', 'firefox115', 'safari16'],
+    format: 'esm',
+    minify: true,
+    sourcemap: true,
+    logLevel: 'silent',
+  });
+}
+
+if (import.meta.main) await buildFunctions();

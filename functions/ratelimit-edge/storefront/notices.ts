@@ -1,0 +1,68 @@
+// What stands above everything: not signed in, out of reach, or a purchase open elsewhere.
+
+import { h, icon, setChildren, setText } from './dom.ts';
+import type { Message, Texts } from './texts.ts';
+
+export interface NoticesState {
+  readonly sign: 'in' | 'out' | 'ended';
+  readonly isStale: boolean;
+  /** A product whose purchase has no answer yet, with the link to its page. */
+  readonly elsewhere: { readonly name: string; readonly href: string } | undefined;
+}
+
+export interface Notices {
+  readonly element: HTMLElement;
+  update(state: NoticesState): void;
+}
+
+export function createNotices(texts: Texts): Notices {
+  const sign = createNotice();
+  const stale = h('p', { class: 'notice is-slim' }, icon('wait'), h('span', {}, texts.stale));
+  const elsewhereText = h('span');
+  const elsewhereLink = h('a', {}, texts.goThere);
+  const elsewhere = h(
+    'p',
+    { class: 'notice is-slim' },
+    icon('alert'),
+    elsewhereText,
+    elsewhereLink,
+  );
+  const element = h('div', { class: 'notices' });
+  return {
+    element,
+    update(state) {
+      const shown: HTMLElement[] = [];
+      if (state.sign !== 'in') {
+        sign.say(state.sign === 'out' ? texts.signedOut : texts.signInEnded);
+        shown.push(sign.element);
+      }
+      if (state.isStale) shown.push(stale);
+      if (state.elsewhere !== undefined) {
+        setText(elsewhereText, texts.openElsewhere(state.elsewhere.name));
+        elsewhereLink.href = state.elsewhere.href;
+        shown.push(elsewhere);
+      }
+      setChildren(element, ...shown);
+    },
+  };
+}
+
+function createNotice() {
+  const title = h('strong');
+  const text = h('span');
+  return {
+    element: h('div', { class: 'notice' }, icon('user'), h('p', {}, title, text)),
+    say(message: Message) {
+      setText(title, message.title);
+      setText(text, message.text);
+    },
+  };
+}
+
+/** A card that stands in for a page which cannot be shown. */
+export function emptyState(message: Message, link?: { href: string; text: string }): HTMLElement {
+  const card = h('div', { class: 'card empty-state' });
+  card.append(h('h1', {}, message.title), h('p', {}, message.text));
+  if (link !== undefined) card.append(h('a', { class: 'buy', href: link.href }, link.text));
+  return card;
+}

@@ -1,0 +1,85 @@
+// The buyer's orders, kept up to date until each has come to its end.
+
+import type { Order } from './answers.ts';
+import type { Api } from './api.ts';
+import { ReadError } from './api.ts';
+import type { Poll, PollOptions } from './poll.ts';
+
+const firstIntervalMs = 700;
+const intervalMaxMs = 10_000;
+
+export interface OrderWatch {
+  /** Newest first; undefined until they are known. */
+  readonly orders: readonly Order[] | undefined;
+  /** Shows an order that was just accepted before the server lists it. */
+  add(order: Order): void;
+  /** Asks for the whole list again. */
+  refresh(): void;
+}
+
+export function watchOrders(
+  api: Pick<Api, 'orders' | 'order'>,
+  poll: (options: Pick<PollOptions, 'task' | 'intervalMs' | 'onError'>) => Poll,
+  on: { readonly change: () => void; readonly signedOut: () => void },
+): OrderWatch {
+  let orders: readonly Order[] | undefined;
+  let isListWanted = true;
+  let waits = 0;
+  const replace = (order: Order) => {
+    orders = (orders ?? []).map((known) => (known.orderId === order.orderId ? order : known));
+  };
+  const running = poll({
+    async task() {
+      if (isListWanted) {
+        isListWanted = false;
+        try {
+          orders = merge(await api.orders(), orders ?? []);
+        } catch (error) {
+          isListWanted = true;
+          throw error;
+        }
+      } else {
+        // One by one: an order is found by its id alone, a list needs a search.
+        for (const { orderId } of (orders ?? []).filter(isOpen)) {
+          replace(await api.order(orderId));
+        }
+      }
+      on.change();
+    },
+    intervalMs() {
+      if (isListWanted) return 0;
+      if (!(orders ?? []).some(isOpen)) return undefined;
+      waits += 1;
+      return Math.min(intervalMaxMs, firstIntervalMs * 1.4 ** (waits - 1));
+    },
+    onError(error) {
+      if (error instanceof ReadError && error.status === 401) on.signedOut();
+    },
+  });
+  return {
+    get orders() {
+      return orders;
+    },
+    add(order) {
+      orders = merge([order], orders ?? []);
+      waits = 0;
+      running.refresh();
+    },
+    refresh() {
+      isListWanted = true;
+      waits = 0;
+      running.refresh();
+    },
+  };
+}
+
+function isOpen({ status }: Order): boolean {
+  return status === 'pending' || status === 'accepted';
+}
+
+/** The server's word on what it lists; what it does not list yet stays on top. */
+function merge(listed: readonly Order[], known: readonly Order[]): Order[] {
+  const ids = new Set(listed.map(({ orderId }) => orderId));
+  const rest = known.filter(({ orderId }) => !ids.has(orderId));
+  return [...listed, ...rest].sort((a, b) => (b.acceptedAtMs ?? 0) - (a.acceptedAtMs ?? 0));
+}

@@ -1,0 +1,172 @@
+// 中文页面。
+
+import type { Texts } from './texts.ts';
+
+export const chinese: Texts = {
+  language: 'zh-CN',
+  brand: '秒杀',
+  pageTitle: (product) => (product === undefined ? '限时秒杀' : `${product} · 限时秒杀`),
+  skipToContent: '跳到秒杀商品',
+  signedIn: (user) => `已登录：${user}`,
+  signedOutShort: '未登录',
+  signedOut: {
+    title: '登录后即可抢购',
+    text: '请通过您的专属登录链接打开本页；不登录也可以先看看。',
+  },
+  signInEnded: {
+    title: '登录已过期',
+    text: '请重新打开您的登录链接，未得到答复的购买会自动继续。',
+  },
+  loading: '加载中…',
+  loadFailed: {
+    title: '暂时连不上商店',
+    text: '我们正在自动重试。如果持续很久，请检查网络。',
+  },
+  stale: '正在重新连接，数据可能不是最新的',
+  unknownProduct: { title: '没有这场秒杀', text: '链接可能有误，或者活动早已结束。' },
+  noSales: { title: '暂时没有秒杀', text: '有新活动时会马上显示在这里。' },
+  retry: '重试',
+  allSales: '全部秒杀',
+  sales: '限时秒杀',
+  openElsewhere: (product) => `您对“${product}”的购买还没有得到答复。`,
+  goThere: '去看看',
+
+  state: {
+    scheduled: '即将开抢',
+    open: '抢购中',
+    paused: '已暂停',
+    sold_out: '已抢光',
+    ended: '已结束',
+  },
+  opensIn: '距开抢',
+  opensAt: (when) => `${when} 开抢`,
+  opensNow: '一分钟内开抢',
+  opensSoon: '开抢时间待公布',
+  closesIn: '距结束',
+  units: { d: '天', h: '时', m: '分', s: '秒' },
+  announceMinute: '还有一分钟开抢。',
+  announceSeconds: (seconds) => `还有 ${seconds} 秒开抢。`,
+  announceOpen: '已经开抢，现在可以购买。',
+  left: (left, stock) => `剩余 ${left} / ${stock} 件`,
+  leftOf: (stock) => `件剩余，共 ${stock} 件`,
+  soldOf: (stock) => `本场共 ${stock} 件`,
+  perPerson: (limit) => `每人限购 ${limit} 件`,
+  eachPrice: (price) => `单价 ${price}`,
+
+  purchase: '您的购买',
+  quantity: '数量',
+  fewer: '减一件',
+  more: '加一件',
+  buy: (total) => `立即抢购 · ${total}`,
+  buyScheduled: '尚未开抢',
+  buyPaused: '已暂停',
+  buySoldOut: '已抢光',
+  buyEnded: '已结束',
+  buySending: '抢购中…',
+  buyUnsure: '仍在确认…',
+  buyWaiting: (seconds) => `${seconds} 秒后重试`,
+  buyAgain: '再试一次',
+  buyShareTaken: '已达限购数量',
+  buySignedOut: '登录后抢购',
+  askAgain: '再问一次',
+  seeOrders: '查看我的订单',
+  buyAnother: '再买一份',
+  stopAsking: '不再询问',
+  forget: '放弃这次购买',
+
+  sending: { title: '正在抢购…', text: '通常不到一秒就有结果。' },
+  unsure: {
+    title: '还不知道结果，正在继续询问',
+    text: '您的购买已保存。我们重复的是同一笔购买，不会因此买两次。',
+  },
+  nextTry: (seconds) => `${seconds} 秒后再问`,
+  limited: {
+    title: '现在人太多了',
+    text: '还没有买到。稍后会自动为您再试一次，无需再点。',
+  },
+  limitedAgain: {
+    title: '人还是太多',
+    text: '这次没有买到。按钮恢复后可以再试。',
+  },
+  early: {
+    title: '早了一点点',
+    text: '马上就开抢，到点会立即替您提交。',
+  },
+  accepted: (quantity) => ({
+    title: quantity === 1 ? '抢到了！' : `抢到了 ${quantity} 件！`,
+    text: '订单已受理，不会丢失，正在入账。',
+  }),
+  confirmed: (quantity) => ({
+    title: quantity === 1 ? '抢到了！' : `抢到了 ${quantity} 件！`,
+    text: '订单已确认。',
+  }),
+  orderUndone: {
+    title: '订单已撤销',
+    text: '这笔订单曾被受理，但后来被取消了，您无需付款。',
+  },
+  orderNumber: '订单号',
+  stopped: {
+    title: '这次购买没有得到答复',
+    text: '它可能已经成功，请查看我的订单。再问一次也不会买两次。',
+  },
+  purchaseSignedOut: {
+    title: '登录已过期',
+    text: '您的购买已保存。重新打开登录链接后，会继续同一笔购买。',
+  },
+  refused: {
+    limit_reached: (limit) => ({
+      title: '已达限购数量',
+      text: `本场每人限购 ${limit} 件，您的订单在下方。`,
+    }),
+    sold_out: { title: '已抢光', text: '轮到您之前已经全部售出，没有产生任何费用。' },
+    fewerLeft: (left) => ({
+      title: `只剩 ${left} 件了`,
+      text: '数量已为您调整，再点一次即可购买。',
+    }),
+    not_open: (when) => ({
+      title: '尚未开抢',
+      text: when === undefined ? '开抢时按钮会自动亮起。' : `${when} 开抢，届时按钮会自动亮起。`,
+    }),
+    ended: { title: '本场已结束', text: '这次没有买到，看看其他秒杀吧。' },
+    paused: { title: '本场已暂停', text: '这次没有买到。恢复后按钮会自动亮起。' },
+    key_reused: {
+      title: '已按另一数量购买成功',
+      text: '以第一次购买为准，请查看我的订单。再点一次会另外购买。',
+    },
+    unknown_product: { title: '商品已下架', text: '这次没有买到。' },
+    forbidden: {
+      title: '您不能在这里购买',
+      text: '登录信息不适用于本店，请使用您自己的登录链接。',
+    },
+    other: { title: '没有成功', text: '这次没有买到，请刷新页面后再试。' },
+  },
+
+  myOrders: '我的订单',
+  noOrders: '还没有买到东西。',
+  ordersSignedOut: '登录后可以查看订单。',
+  orderStatus: {
+    pending: '确认中',
+    accepted: '已受理',
+    confirmed: '已确认',
+    cancelled: '已取消',
+    rejected: '未成功',
+  },
+  pieces: (quantity) => `${quantity} 件`,
+
+  leaderboard: '排行榜',
+  boards: { speed: '手速榜', quantity: '数量榜', score: '综合榜' },
+  boardHints: {
+    speed: '谁最先买到',
+    quantity: '谁买得最多',
+    score: '件数多者在前，同件数早者在前',
+  },
+  boardEmpty: '还没有人买到，第一名虚位以待。',
+  rank: '名次',
+  buyer: '买家',
+  you: '我',
+  ownPlace: (rank) => `您排第 ${rank} 名`,
+  afterOpening: (seconds) => `+${seconds} 秒`,
+
+  hotProducts: '热卖榜',
+  sold: (units) => `已售 ${units} 件`,
+};

@@ -16,7 +16,8 @@ const programs = {
   start: ['knative/local/start.ts'],
   stop: ['knative/local/stop.ts'],
   env: ['knative/local/env.ts'],
-  test: ['node_modules/vitest/vitest.mjs', 'run'],
+  check: ['knative/local/check.ts'],
+  test: ['knative/local/check.ts', 'tests'],
 };
 
 // kafkajs sets a timer into the past once (its request queue); Node 24 would say so each time.

@@ -112,3 +112,9 @@ test('a leftover is ended only while it still is the noted process', async () =>
   expect(identityOf(child.pid)).toBeUndefined();
   expect(await child.exited).toBe(137);
 });
+
+test('where not even a shell can be run, that is the reason given', async () => {
+  const cwd = join(folder, 'no-such-folder');
+  const start = startProcess({ name: 'it', command: 'true', cwd, logFile: logFile() });
+  await expect(start).rejects.toThrow(/^it could not be started: .*ENOENT/);
+});

@@ -94,19 +94,22 @@ export async function startProcess(options: ProcessOptions): Promise<RunningProc
   closeSync(log);
   // The pipe ends with the guard: a write error on it says nothing new.
   guard.stdin?.on('error', () => undefined);
-  const exited = new Promise<number>((resolve, reject) => {
-    guard.once('error', reject);
+  let failure: Error | undefined;
+  const exited = new Promise<number>((resolve) => {
+    guard.once('error', (error) => {
+      failure = error;
+      resolve(127);
+    });
     guard.once('exit', (status) => {
       if (pidFile !== undefined) rmSync(pidFile, { force: true });
       resolve(status ?? 137);
     });
   });
-  const pid = await Promise.race([
-    readPid(guard.stdio[3] as Readable),
-    exited.then((status) => {
-      throw new Error(`${name} could not be started (status ${status}); see ${logFile}`);
-    }),
-  ]);
+  const pid = await readPid(guard.stdio[3] as Readable);
+  if (pid === undefined) {
+    const status = await exited;
+    throw new Error(`${name} could not be started: ${failure?.message ?? `status ${status}`}`);
+  }
   const identity = identityOf(pid);
   if (pidFile !== undefined) notePid(pidFile, { pid, identity });
   const stop = async () => {
@@ -121,12 +124,10 @@ export async function startProcess(options: ProcessOptions): Promise<RunningProc
   return running;
 }
 
-async function readPid(pipe: Readable): Promise<number> {
+async function readPid(pipe: Readable): Promise<number | undefined> {
   let text = '';
   for await (const chunk of pipe) text += String(chunk);
-  const pid = Number(text);
-  if (!Number.isInteger(pid) || pid <= 0) return new Promise<number>(() => undefined);
-  return pid;
+  return text === '' ? undefined : Number(text);
 }
 
 interface KnownProcess {

@@ -34,7 +34,7 @@ export async function startOne(store: Store, own: OwnStores): Promise<string> {
   const pidFile = join(folder, 'pid');
   try {
     // A run that was killed may still be going down, with its hands on the data.
-    await endLeftover(pidFile, graceMs);
+    await endLeftover(pidFile, own.leftoverWaitMs);
     const site = await own.siteOf(store);
     await store.prepare(site, (text) => {
       own.say(store.name, text);

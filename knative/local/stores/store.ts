@@ -45,6 +45,8 @@ export interface OwnStores {
   readonly say: Say;
   /** Nothing that is stored outlives the run. */
   readonly throwaway: boolean;
+  /** How long what a killed run left may take to end by itself. */
+  readonly leftoverWaitMs?: number | undefined;
   /** Chooses where a store will live. */
   readonly siteOf: (store: Store) => Promise<StoreSite>;
   /** Takes charge of a process; ends it at once where we are stopping already. */

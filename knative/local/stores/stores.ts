@@ -30,6 +30,10 @@ export interface StoresOptions {
   readonly say: Say;
   /** At the end: kill instead of shutting down, and remove the folder. */
   readonly throwaway?: boolean;
+  /** How long what a killed run left may take to end by itself. */
+  readonly leftoverWaitMs?: number;
+  /** How long a store that is named may take to answer. */
+  readonly givenDeadlineMs?: number;
 }
 
 export interface RunningStores {
@@ -49,7 +53,7 @@ export interface Stores {
   stop(): Promise<void>;
 }
 
-const givenDeadlineMs = 10_000;
+const givenDeadlineMsByDefault = 10_000;
 
 export function createStores(options: StoresOptions): Stores {
   const { folder, given, say, throwaway = false } = options;
@@ -61,6 +65,7 @@ export function createStores(options: StoresOptions): Stores {
     folder,
     say,
     throwaway,
+    leftoverWaitMs: options.leftoverWaitMs,
     async siteOf({ name }) {
       const port = await choosePort(ports[name] ?? options.ports?.[name]);
       ports[name] = port;
@@ -75,9 +80,10 @@ export function createStores(options: StoresOptions): Stores {
   async function start(): Promise<RunningStores> {
     const named = allStores.filter(({ variable }) => (given[variable] ?? '') !== '');
     const ours = allStores.filter((store) => !named.includes(store));
+    const useNamed = (store: Store) => useGiven(store, options);
     try {
       const [givenAddresses, ownAddresses] = await Promise.all([
-        Promise.all(named.map((store) => useGiven(store, given[store.variable] ?? '', say))),
+        Promise.all(named.map(useNamed)),
         startOwn(ours, own),
       ]);
       const env = Object.fromEntries([
@@ -117,9 +123,10 @@ async function startOwn(stores: readonly Store[], own: OwnStores): Promise<strin
   return (await engineAnswers()) ? startInContainers(stores, own) : startNatively(stores, own);
 }
 
-async function useGiven(store: Store, address: string, say: Say): Promise<string> {
+async function useGiven(store: Store, options: StoresOptions): Promise<string> {
+  const address = options.given[store.variable] ?? '';
   try {
-    await untilHealthy(store, address, givenDeadlineMs);
+    await untilHealthy(store, address, options.givenDeadlineMs ?? givenDeadlineMsByDefault);
   } catch (error) {
     throw new Error(
       `${store.name}, named by ${store.variable}, does not answer: ${messageOf(error)}\n` +
@@ -127,6 +134,6 @@ async function useGiven(store: Store, address: string, say: Say): Promise<string
       { cause: error },
     );
   }
-  say(store.name, `answers where ${store.variable} says`);
+  options.say(store.name, `answers where ${store.variable} says`);
   return address;
 }

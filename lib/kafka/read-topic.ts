@@ -8,6 +8,7 @@ import { setTimeout } from 'node:timers/promises';
 import { type ISocketFactory, Kafka, logLevel } from 'kafkajs';
 import Cluster, { type FetchedPartition, type FetchedRecord } from 'kafkajs/src/cluster/index.js';
 import Batch from 'kafkajs/src/consumer/batch.js';
+import { unlessAborted } from '#lib/unless-aborted.ts';
 import { KafkaUnavailable } from './unavailable.ts';
 
 export interface TopicRecord {
@@ -49,11 +50,11 @@ export async function* readTopic(options: ReadTopicOptions): AsyncGenerator<Topi
   const stop = AbortSignal.any([end.signal, timeout, ...(signal === undefined ? [] : [signal])]);
   const cluster = createCluster(options.brokers, stop);
   try {
-    await unlessStopped(stop, cluster.connect());
-    await unlessStopped(stop, cluster.addTargetTopic(topic));
-    const positions = await unlessStopped(stop, positionsIn(cluster, topic));
+    await unlessAborted(stop, cluster.connect());
+    await unlessAborted(stop, cluster.addTargetTopic(topic));
+    const positions = await unlessAborted(stop, positionsIn(cluster, topic));
     while (positions.length > 0) {
-      for (const fetched of await unlessStopped(stop, fetchOnce(cluster, topic, positions))) {
+      for (const fetched of await unlessAborted(stop, fetchOnce(cluster, topic, positions))) {
         yield* advance(topic, positions, fetched, filter);
       }
     }
@@ -63,23 +64,6 @@ export async function* readTopic(options: ReadTopicOptions): AsyncGenerator<Topi
   } finally {
     end.abort();
     cluster.disconnect().catch(() => undefined);
-  }
-}
-
-/** The promise, or a rejection as soon as the reading is stopped. */
-async function unlessStopped<T>(stop: AbortSignal, promise: Promise<T>): Promise<T> {
-  let onAbort: () => void = () => undefined;
-  const stopped = new Promise<never>((_, reject) => {
-    onAbort = () => {
-      reject(stop.reason as Error);
-    };
-    stop.addEventListener('abort', onAbort);
-    if (stop.aborted) onAbort();
-  });
-  try {
-    return await Promise.race([promise, stopped]);
-  } finally {
-    stop.removeEventListener('abort', onAbort);
   }
 }
 

@@ -1,0 +1,439 @@
+import { expect, test } from 'vitest';
+import { batchIdOf, type OrderEvent } from '#lib/order-event.ts';
+import { orderIdOf } from '#lib/order-id.ts';
+import { check } from './check.ts';
+import { cleanEvent, cleanFacts } from './clean-sale.ts';
+import type { EventFact, Facts, OrderRow, ProductRow, UnitRow } from './facts.ts';
+
+type Writable<T> =
+  T extends ReadonlyMap<infer Key, infer Value>
+    ? Map<Key, Value>
+    : T extends object
+      ? { -readonly [Name in keyof T]: Writable<T[Name]> }
+      : T;
+
+function writable(facts: Facts): Writable<Facts> {
+  return structuredClone(facts) as Writable<Facts>;
+}
+
+/** The clean sale with one change. */
+function changed(change: (facts: Writable<Facts>) => void): Facts {
+  const facts = writable(cleanFacts());
+  change(facts);
+  return facts;
+}
+
+/** Changes the sale's fields as they are, not while one looks. */
+function withSale(name: string, value: string | undefined): Facts {
+  return changed(({ redis }) => {
+    for (const sale of [redis.sale, redis.saleAfter]) {
+      if (value === undefined) sale.delete(name);
+      else sale.set(name, value);
+    }
+  });
+}
+
+/** Changes the value of one order, `status|quantity|batch|acceptedAt|units|userId`. */
+function withRedisOrder(index: number, part: number, value: string): Facts {
+  return changed(({ redis }) => {
+    const [orderId, text] = [...redis.orders][index] ?? ['', ''];
+    redis.orders.set(
+      orderId,
+      text
+        .split('|')
+        .map((old, at) => (at === part ? value : old))
+        .join('|'),
+    );
+  });
+}
+
+function withEvent(index: number, change: (event: OrderEvent) => void): Facts {
+  return changed(({ kafka }) => {
+    const fact = kafka.events[index] as EventFact;
+    const event = JSON.parse(fact.data) as OrderEvent;
+    change(event);
+    kafka.events[index] = { ...fact, data: JSON.stringify(event) };
+  });
+}
+
+function withFirstOrder(change: (order: OrderEvent['orders'][number]) => void): Facts {
+  return withEvent(0, ({ orders: [order] }) => {
+    if (order !== undefined) change(order);
+  });
+}
+
+const withProduct = (values: Partial<ProductRow>) =>
+  changed(({ mysql }) => {
+    mysql.product = { ...(mysql.product as ProductRow), ...values };
+  });
+const withRow = (index: number, values: Partial<OrderRow>) =>
+  changed(({ mysql }) => {
+    mysql.orders[index] = { ...(mysql.orders[index] as OrderRow), ...values };
+  });
+const withUnit = (index: number, values: Partial<UnitRow>) =>
+  changed(({ mysql }) => {
+    mysql.units[index] = { ...(mysql.units[index] as UnitRow), ...values };
+  });
+const [ann, bob] = cleanEvent('p-1', 1).orders.map(({ orderId }) => orderId);
+
+test('a sale in which everything is right is ok', () => {
+  expect(check(cleanFacts())).toEqual({
+    stock: 10,
+    sold: 7,
+    rows: 4,
+    units: 7,
+    oversold: 0,
+    lost: 0,
+    duplicated: 0,
+    ranked: 3,
+    pending: 0,
+    ok: true,
+    settling: false,
+    problems: [],
+    waiting: [],
+  });
+});
+
+const corruptions: Record<string, Facts> = {
+  'Redis: no sale': changed(({ redis }) => {
+    redis.sale.clear();
+    redis.saleAfter.clear();
+  }),
+  ...Object.fromEntries(
+    Object.entries({
+      version: '2',
+      generation: '2',
+      revision: 'x',
+      incarnation: '-1',
+      name: 'Lump',
+      unit_price: '2000',
+      currency: 'USD',
+      limit: '4',
+      stock: '11',
+      left: '4',
+      sold: '6',
+      free: '8-9',
+      state: 'closed',
+      opens_at: '1',
+      closes_at: '1795000000000000',
+      batches: '2',
+      last_at: '1795000000000899',
+    }).flatMap(([name, value]) => [
+      [`Redis: sale.${name}`, withSale(name, value)],
+      [`Redis: no sale.${name}`, withSale(name, undefined)],
+    ]),
+  ),
+  'Redis: free ranges overlap sold ones': withSale('free', '7-9'),
+  'Redis: free ranges out of order': withSale('free', '9-10,8-8'),
+  'Redis: free ranges unreadable': withSale('free', '10-8'),
+  'Redis: order status': withRedisOrder(0, 0, 'cancelled'),
+  'Redis: order status unknown': withRedisOrder(0, 0, 'paid'),
+  'Redis: order quantity': withRedisOrder(0, 1, '1'),
+  'Redis: order batch': withRedisOrder(0, 2, '2'),
+  'Redis: order of a loaded batch': withRedisOrder(0, 2, '0'),
+  'Redis: order accepted-at': withRedisOrder(0, 3, '1795000000000007'),
+  'Redis: order units': withRedisOrder(0, 4, '1-1,8-8'),
+  'Redis: order units of another': withRedisOrder(0, 4, '1-1,3-3'),
+  'Redis: order units huge': withRedisOrder(0, 4, '1-9007199254740991'),
+  'Redis: order user': withRedisOrder(0, 5, 'eve'),
+  'Redis: order gone': changed(({ redis }) => redis.orders.delete(ann ?? '')),
+  'Redis: order unreadable': changed(({ redis }) => redis.orders.set(ann ?? '', 'x')),
+  'Redis: an order nobody knows': changed(({ redis }) =>
+    redis.orders.set(orderIdOf('p-1', 'eve', 'k'), 'accepted|1|3|1795000000000900|8-8|eve'),
+  ),
+  'Redis: buyer quantity': changed(({ redis }) => redis.buyers.set('cy', '1795000000000050|2')),
+  'Redis: buyer first-at': changed(({ redis }) => redis.buyers.set('cy', '1795000000000051|3')),
+  'Redis: buyer gone': changed(({ redis }) => redis.buyers.delete('cy')),
+  'Redis: buyer without order': changed(({ redis }) => redis.buyers.set('eve', '1|1')),
+  'Redis: outbox unreadable': changed(({ redis }) => redis.outbox.set('3', '{}')),
+  'Redis: outbox differs from Kafka': changed(({ redis, kafka }) =>
+    redis.outbox.set('3', `${kafka.events[2]?.data ?? ''} `),
+  ),
+  'Redis: outbox number': changed(({ redis, kafka }) =>
+    redis.outbox.set('4', kafka.events[2]?.data ?? ''),
+  ),
+  'board by speed': changed(({ redis }) => redis.boards.speed.set('cy', 1)),
+  'board by speed, one missing': changed(({ redis }) => redis.boards.speed.delete('cy')),
+  'board by speed, one too many': changed(({ redis }) => redis.boards.speed.set('eve', 1)),
+  'board by quantity': changed(({ redis }) => redis.boards.quantity.set('cy', 4)),
+  'board by score': changed(({ redis }) => redis.boards.score.set('cy', 4)),
+  'board of products': changed(({ redis }) => {
+    redis.productScore = 8;
+  }),
+  'Kafka: event gone': changed(({ kafka }) => kafka.events.splice(1, 1)),
+  'Kafka: event unreadable': changed(({ kafka }) => {
+    kafka.events[1] = { ...(kafka.events[1] as EventFact), data: '{"productId":' };
+  }),
+  'Kafka: event id': changed(({ kafka }) => {
+    kafka.events[1] = { ...(kafka.events[1] as EventFact), id: 'p-1.1.9' };
+  }),
+  'Kafka: event id of no batch': changed(({ kafka }) => {
+    kafka.events[1] = { ...(kafka.events[1] as EventFact), id: 'p-1.1.' };
+  }),
+  'Kafka: event product': withEvent(0, (event) => (event.productId = 'p-2')),
+  'Kafka: event generation': withEvent(0, (event) => (event.generation = 2)),
+  'Kafka: event accepted-at': withEvent(0, (event) => (event.acceptedAt += 5)),
+  'Kafka: event price': withEvent(0, (event) => (event.unitPrice += 5)),
+  'Kafka: event currency': withEvent(0, (event) => (event.currency = 'EUR')),
+  'Kafka: order gone from event': withEvent(0, (event) => event.orders.pop()),
+  'Kafka: order id': withFirstOrder((order) => (order.orderId = orderIdOf('p-1', 'ann', 'z'))),
+  'Kafka: order user': withFirstOrder((order) => (order.userId = 'eve')),
+  'Kafka: order quantity': withFirstOrder((order) => (order.quantity = 1)),
+  'Kafka: order units': withFirstOrder((order) => (order.units = [[8, 9]])),
+  'Kafka: order first-at': withFirstOrder((order) => (order.userFirstAt += 1)),
+  'Kafka: order user total': withFirstOrder((order) => (order.userQuantity = 3)),
+  'Kafka: order running total': withFirstOrder((order) => (order.sold = 9)),
+  'MySQL: no product': changed(({ mysql }) => {
+    mysql.product = undefined;
+  }),
+  'MySQL: product name': withProduct({ name: 'Lump' }),
+  'MySQL: product price': withProduct({ unitPrice: 1 }),
+  'MySQL: product currency': withProduct({ currency: 'USD' }),
+  'MySQL: product stock': withProduct({ stock: 11 }),
+  'MySQL: product unsold': withProduct({ unsold: 4 }),
+  'MySQL: product limit': withProduct({ limitPerUser: 2 }),
+  'MySQL: product state': withProduct({ state: 'paused' }),
+  'MySQL: product opens': withProduct({ opensAt: null }),
+  'MySQL: product closes': withProduct({ closesAt: 1 }),
+  'MySQL: product generation': withProduct({ generation: 0 }),
+  'MySQL: order gone': changed(({ mysql }) => mysql.orders.shift()),
+  'MySQL: order twice': changed(({ mysql }) => mysql.orders.push(mysql.orders[0] as OrderRow)),
+  'MySQL: order id': withRow(0, { orderId: orderIdOf('p-1', 'ann', 'other') }),
+  'MySQL: order product': withRow(0, { productId: 'p-2' }),
+  'MySQL: order user': withRow(0, { userId: 'eve' }),
+  'MySQL: order quantity': withRow(0, { quantity: 1 }),
+  'MySQL: order rejected': withRow(0, { status: 'rejected', reason: 'unit_taken' }),
+  'MySQL: order cancelled': withRow(0, { status: 'cancelled' }),
+  'MySQL: order status': withRow(0, { status: 'paid' as 'confirmed' }),
+  'MySQL: order reason': withRow(0, { reason: 'unit_taken' }),
+  'MySQL: order price': withRow(0, { unitPrice: 1 }),
+  'MySQL: order currency': withRow(0, { currency: 'USD' }),
+  'MySQL: order batch': withRow(0, { batchId: 'p-1.1.2' }),
+  'MySQL: order first-at': withRow(0, { userFirstAt: 1 }),
+  'MySQL: order user total': withRow(0, { userQuantity: 1 }),
+  'MySQL: order running total': withRow(0, { sold: 1 }),
+  'MySQL: order accepted-at': withRow(0, { acceptedAt: 1 }),
+  'MySQL: unit gone': changed(({ mysql }) => mysql.units.shift()),
+  'MySQL: unit twice': changed(({ mysql }) => mysql.units.push(mysql.units[0] as UnitRow)),
+  'MySQL: unit number': withUnit(0, { unit: 8 }),
+  'MySQL: unit of another order': withUnit(0, { orderId: bob ?? '' }),
+  'MySQL: unit of no order': withUnit(0, { orderId: 'p-1.unknown' }),
+};
+
+test.each(Object.entries(corruptions))('one field is wrong, and it shows: %s', (_, facts) => {
+  const verdict = check(facts);
+  expect(verdict.ok).toBe(false);
+  expect(verdict.settling).toBe(false);
+  expect(verdict.problems.length).toBeGreaterThan(0);
+});
+
+test('each line of a finding is for a person and names no buyer', () => {
+  for (const facts of Object.values(corruptions)) {
+    for (const line of check(facts).problems) {
+      expect(line).toMatch(/^[A-Z0-9].{10,}$/);
+      expect(line).not.toMatch(/\b(ann|bob|cy|eve)\b/);
+    }
+  }
+});
+
+test('an event in two copies is one event', () => {
+  const facts = changed(({ kafka }) =>
+    kafka.events.push({ ...(kafka.events[0] as EventFact), offset: 9 }),
+  );
+  expect(check(facts)).toMatchObject({ sold: 7, duplicated: 0, ok: true });
+});
+
+test('an order accepted in two batches is duplicated', () => {
+  const facts = changed(({ kafka }) => {
+    const event = { ...cleanEvent('p-1', 1), acceptedAt: 1_795_000_000_002_000 };
+    event.orders = event.orders.slice(0, 1).map((order) => ({ ...order, units: [[8, 9]] }));
+    const data = JSON.stringify(event);
+    kafka.events.push({ partition: 4, offset: 1, id: 'p-1.1.4', data });
+  });
+  expect(check(facts)).toMatchObject({ duplicated: 1, ok: false, settling: false });
+});
+
+test('a unit that two orders have is oversold and duplicated', () => {
+  const inKafka = withFirstOrder((order) => (order.units = [[2, 3]]));
+  expect(check(inKafka)).toMatchObject({ oversold: 1, duplicated: 1, ok: false });
+  const inRedis = withRedisOrder(0, 4, '2-3');
+  expect(check(inRedis)).toMatchObject({ oversold: 1, ok: false });
+  const inMysql = withUnit(0, { unit: 3 });
+  expect(check(inMysql)).toMatchObject({ oversold: 1, duplicated: 1, ok: false });
+});
+
+test('units beyond the stock are oversold', () => {
+  expect(check(withProduct({ stock: 5, unsold: 0 }))).toMatchObject({ oversold: 2, ok: false });
+  expect(check(withUnit(6, { unit: 11 }))).toMatchObject({ oversold: 1, ok: false });
+});
+
+const withoutAnnsRow = (more: (facts: Writable<Facts>) => void = () => undefined) =>
+  changed((facts) => {
+    const { mysql } = facts;
+    mysql.orders = mysql.orders.filter(({ orderId }) => orderId !== ann);
+    mysql.units = mysql.units.filter(({ orderId }) => orderId !== ann);
+    mysql.product = { ...(mysql.product as ProductRow), unsold: 5 };
+    facts.redis.orders.set(ann ?? '', 'accepted|2|1|1795000000000000|1-2|ann');
+    more(facts);
+  });
+
+test('an order without a row is lost once its event was delivered', () => {
+  const verdict = check(withoutAnnsRow());
+  expect(verdict).toMatchObject({ lost: 1, rows: 3, units: 5, sold: 7, settling: false });
+  expect(verdict.problems).toEqual([`Lost: orders were delivered and have no row: ${ann ?? ''}`]);
+});
+
+test('until its event is delivered, it is waited for', () => {
+  const facts = withoutAnnsRow(({ kafka }) => kafka.committed['persist-order'].set(1, 5));
+  expect(check(facts)).toMatchObject({ lost: 0, ok: false, settling: true, problems: [] });
+});
+
+test('Redis remembers that there was a row', () => {
+  const facts = withoutAnnsRow(({ kafka, redis }) => {
+    kafka.committed['persist-order'].clear();
+    redis.orders.set(ann ?? '', 'confirmed|2|1|1795000000000000|1-2|ann');
+  });
+  expect(check(facts)).toMatchObject({ lost: 1, settling: false });
+});
+
+test('an order in the dead letters is lost until it is replayed', () => {
+  const bury = (facts: Writable<Facts>) => {
+    facts.kafka.committed['persist-order'].clear();
+    facts.kafka.deadLetters['persist-order'] = [facts.kafka.events[0] as EventFact];
+  };
+  expect(check(withoutAnnsRow(bury))).toMatchObject({ lost: 1, settling: false });
+  expect(check(changed(bury))).toMatchObject({ lost: 0, ok: true });
+});
+
+test('an order that Redis accepted and nobody else knows is lost', () => {
+  const facts = withoutAnnsRow(({ kafka }) => {
+    const event = cleanEvent('p-1', 1);
+    event.orders.shift();
+    event.acceptedAt += 1;
+    kafka.events[0] = { ...(kafka.events[0] as EventFact), data: JSON.stringify(event) };
+  });
+  expect(check(facts)).toMatchObject({ lost: 1, settling: false });
+});
+
+/** The last batch is still in the outbox and nowhere else. */
+const lastIsPending = changed(({ redis, kafka, mysql }) => {
+  const event = kafka.events.pop();
+  redis.outbox.set('3', event?.data ?? '');
+  const last = mysql.orders.pop();
+  mysql.units = mysql.units.filter(({ orderId }) => orderId !== last?.orderId);
+  mysql.product = { ...(mysql.product as ProductRow), unsold: 4 };
+  redis.orders.set(last?.orderId ?? '', 'accepted|1|3|1795000000000900|6-6|ann');
+  redis.boards.quantity.set('ann', 2);
+  redis.boards.score.set('ann', 2 * 2 ** 41 + (2 ** 41 - 1 - 1_795_000_000_000));
+  redis.productScore = 6;
+});
+
+test('while the outbox holds a batch, the sale is settling', () => {
+  const verdict = check(lastIsPending);
+  expect(verdict).toMatchObject({ sold: 7, rows: 3, units: 6, lost: 0, pending: 1 });
+  expect(verdict).toMatchObject({ ok: false, settling: true, problems: [] });
+  expect(verdict.waiting[0]).toBe('Batches are in the outbox: p-1.1.3');
+});
+
+test('what is settling does not hide what is wrong', () => {
+  const facts = writable(lastIsPending);
+  facts.mysql.product = { ...(facts.mysql.product as ProductRow), unsold: 3 };
+  expect(check(facts)).toMatchObject({ ok: false, settling: false });
+});
+
+test('a pending order that is not in its batch shows', () => {
+  const facts = writable(lastIsPending);
+  facts.redis.orders.set(bob ?? '', 'accepted|1|3|1795000000000001|3-3|bob|x');
+  expect(check(facts)).toMatchObject({ ok: false, settling: false });
+});
+
+test('boards are waited for until update-rank has every event', () => {
+  const facts = changed(({ redis, kafka }) => {
+    redis.boards.speed.delete('cy');
+    kafka.committed['update-rank'].set(2, 5);
+  });
+  expect(check(facts)).toMatchObject({ ok: false, settling: true, ranked: 2, problems: [] });
+});
+
+test.each([
+  ['it changed meanwhile', changed(({ redis }) => redis.saleAfter.set('batches', '4'))],
+  ['it is being rebuilt', withSale('state', 'loading')],
+  ['a rebuild has raised the generation in MySQL', withProduct({ generation: 2 })],
+  ['Redis was restarted', withSale('run_id', 'c3')],
+  ['Redis failed over', withSale('replid', 'c3')],
+])('Redis cannot be compared while %s', (_, facts) => {
+  expect(check(facts)).toMatchObject({ ok: false, settling: true, problems: [] });
+});
+
+test('a settled sale that has left Redis is judged by Kafka and MySQL', () => {
+  const left = changed(({ redis, mysql }) => {
+    for (const fields of [redis.sale, redis.saleAfter, redis.orders, redis.buyers]) fields.clear();
+    mysql.product = { ...(mysql.product as ProductRow), state: 'settled' };
+  });
+  expect(check(left)).toMatchObject({ sold: 7, rows: 4, ok: true });
+  const withoutKafka = writable(left);
+  withoutKafka.kafka.events = [];
+  expect(check(withoutKafka)).toMatchObject({ sold: 0, ok: false, settling: false });
+  withoutKafka.kafka.complete = false;
+  expect(check(withoutKafka)).toMatchObject({ sold: 7, rows: 4, ok: true });
+});
+
+test('a sale that was never loaded has nothing wrong', () => {
+  const facts = changed(({ redis, kafka, mysql }) => {
+    for (const fields of [redis.sale, redis.saleAfter, redis.orders, redis.buyers]) fields.clear();
+    for (const board of Object.values(redis.boards)) board.clear();
+    redis.productScore = undefined;
+    kafka.events = [];
+    mysql.orders = [];
+    mysql.units = [];
+    mysql.product = { ...(mysql.product as ProductRow), unsold: 10, generation: 0 };
+  });
+  expect(check(facts)).toMatchObject({ stock: 10, sold: 0, ok: true });
+});
+
+/** After a rebuild: everything was loaded from rows into generation 2. */
+const rebuilt = changed(({ redis, mysql }) => {
+  mysql.product = { ...(mysql.product as ProductRow), generation: 2 };
+  for (const sale of [redis.sale, redis.saleAfter]) {
+    sale.set('generation', '2').set('batches', '0');
+  }
+  for (const { orderId, quantity, acceptedAt, userId } of mysql.orders) {
+    const units = redis.orders.get(orderId)?.split('|')[4] ?? '';
+    redis.orders.set(orderId, `confirmed|${quantity}|0|${acceptedAt}|${units}|${userId}`);
+  }
+});
+
+test('a rebuilt sale is ok, and what came late of the older generation is not lost', () => {
+  expect(check(rebuilt)).toMatchObject({ sold: 7, rows: 4, ok: true });
+  const facts = writable(rebuilt);
+  const event: OrderEvent = {
+    ...cleanEvent('p-1', 2),
+    acceptedAt: 1_795_000_000_001_000,
+    orders: [
+      {
+        orderId: orderIdOf('p-1', 'eve', 'late-key'),
+        userId: 'eve',
+        quantity: 1,
+        units: [[8, 8]],
+        userFirstAt: 1_795_000_000_001_000,
+        userQuantity: 1,
+        sold: 8,
+      },
+    ],
+  };
+  const late = { partition: 3, offset: 9, id: batchIdOf('p-1', 1, 4), data: JSON.stringify(event) };
+  facts.kafka.events.push(late);
+  facts.kafka.deadLetters['persist-order'].push(late);
+  expect(check(facts)).toMatchObject({ sold: 7, lost: 0, oversold: 0, ok: true });
+});
+
+test('of ten thousand findings three are named', () => {
+  const facts = changed(({ kafka }) => {
+    for (let number = 10; number < 20; number += 1) {
+      kafka.events.push({ partition: 1, offset: number, id: `p-1.1.${number}`, data: 'x' });
+    }
+  });
+  expect(check(facts).problems).toEqual([
+    'Events in Kafka cannot be read: p-1.1.10, p-1.1.11, p-1.1.12 and 7 more',
+  ]);
+});

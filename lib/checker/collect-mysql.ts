@@ -1,0 +1,30 @@
+// The part of the facts that lies in MySQL, from one consistent snapshot, so that rows, units and
+// the product's stock can be compared with each other whatever is written meanwhile.
+
+import { eq } from 'drizzle-orm';
+import type { MysqlClient } from '#lib/mysql/connect.ts';
+import { orders, orderUnits, products } from '#lib/mysql/schema.ts';
+import type { MysqlFacts } from './facts.ts';
+
+export function collectMysql({ db }: MysqlClient, productId: string): Promise<MysqlFacts> {
+  return db.transaction(
+    async (transaction) => {
+      const [product] = await transaction
+        .select()
+        .from(products)
+        .where(eq(products.productId, productId));
+      return {
+        product,
+        orders: await transaction.select().from(orders).where(eq(orders.productId, productId)),
+        units: await transaction
+          .select()
+          .from(orderUnits)
+          .where(eq(orderUnits.productId, productId)),
+      };
+    },
+    {
+      isolationLevel: 'repeatable read',
+      withConsistentSnapshot: true,
+    },
+  );
+}

@@ -1,0 +1,67 @@
+// A store of one test's own, which it may stop, freeze and start again while others use theirs.
+
+import { mkdtempSync } from 'node:fs';
+import { rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { choosePort } from '#knative/local/ports.ts';
+import type { RunningProcess } from '#knative/local/process.ts';
+import { startOne } from '#knative/local/stores/native.ts';
+import type { OwnStores, Store } from '#knative/local/stores/store.ts';
+
+export interface OwnStore {
+  readonly address: string;
+  /** Kills it; what it has made durable stays. */
+  stop(): Promise<void>;
+  /** Starts it again where it was. */
+  start(): Promise<void>;
+  /** It keeps its connections and answers nothing, until thawed. */
+  freeze(): void;
+  thaw(): void;
+  /** Stops it for good and removes what it stored. */
+  remove(): Promise<void>;
+}
+
+/** Starts a store on a port of its own; resolves when it answers. */
+export async function startOwnStore(store: Store): Promise<OwnStore> {
+  const folder = mkdtempSync(join(tmpdir(), 'seckill-own-store-'));
+  const port = await choosePort();
+  let running: RunningProcess | undefined;
+  const own: OwnStores = {
+    folder,
+    say: () => undefined,
+    throwaway: true,
+    siteOf: ({ name }) =>
+      Promise.resolve({ folder: join(folder, name), port, password: 'of-a-test' }),
+    keep: (_name, started) => {
+      running = started;
+      return Promise.resolve();
+    },
+  };
+  const address = await startOne(store, own);
+  const signal = (name: NodeJS.Signals) => {
+    if (running !== undefined) process.kill(running.pid, name);
+  };
+  const stop = async () => {
+    await running?.stop();
+    running = undefined;
+  };
+  return {
+    address,
+    stop,
+    start: async () => {
+      await startOne(store, own);
+    },
+    freeze: () => {
+      signal('SIGSTOP');
+    },
+    thaw: () => {
+      signal('SIGCONT');
+    },
+    remove: async () => {
+      signal('SIGCONT');
+      await stop();
+      await rm(folder, { recursive: true, force: true });
+    },
+  };
+}

@@ -21,6 +21,14 @@ export function compositeScore({ userFirstAt, userQuantity }: Totals): number {
   return Math.min(userQuantity, compositeQuantityMax) * timeSpan + (timeSpan - 1 - firstAtMs);
 }
 
+/** What a composite score says: units (at most `compositeQuantityMax`) and the first purchase. */
+export function totalsOfComposite(score: number): { userQuantity: number; firstAtMs: number } {
+  return {
+    userQuantity: Math.floor(score / timeSpan),
+    firstAtMs: timeSpan - 1 - (score % timeSpan),
+  };
+}
+
 export interface Board {
   readonly scoreOf: (totals: Totals) => number;
   /** Which score is the better one: `LT` the lower, `GT` the higher. */

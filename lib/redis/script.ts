@@ -4,7 +4,6 @@
 import { createHash } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { ReplyError } from 'ioredis';
 import type { RedisClient } from './connect.ts';
 
 export interface Script {
@@ -19,19 +18,20 @@ export interface Script {
   ): Promise<unknown>;
 }
 
-/** Reads `<directory>/<name>-<keys>.lua`. */
+/** Reads `<directory>/<name>-<keys>.lua`; `-n` for a script that takes one key or more. */
 export function loadScript(directory: string, file: string): Script {
-  const keyCount = Number(/-(\d+)\.lua$/.exec(file)?.[1]);
-  if (Number.isNaN(keyCount)) throw new Error(`${file} does not say how many keys it takes`);
+  const named = /-(\d+|n)\.lua$/.exec(file)?.[1];
+  if (named === undefined) throw new Error(`${file} does not say how many keys it takes`);
   const source = readFileSync(join(directory, file), 'utf8');
   const digest = createHash('sha1').update(source).digest('hex');
   return {
     async run(redis, keys, args) {
+      const keyCount = named === 'n' ? keys.length : Number(named);
       if (keys.length !== keyCount) throw new Error(`${file} takes ${keyCount} keys`);
       try {
         return await redis.evalsha(digest, keyCount, ...keys, ...args);
       } catch (error) {
-        const unknownScript = error instanceof ReplyError && error.message.startsWith('NOSCRIPT');
+        const unknownScript = error instanceof Error && error.message.startsWith('NOSCRIPT');
         if (!unknownScript) throw error;
         return redis.eval(source, keyCount, ...keys, ...args);
       }

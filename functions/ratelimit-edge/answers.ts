@@ -1,0 +1,95 @@
+// What became of a request, as HTTP: status and text come from the one table in lib/outcome.ts.
+// Headers are plain objects made once: this is on the way of every purchase.
+
+import { type ProblemDetails, problem } from '#lib/http/problem.ts';
+import { isoTimeOf } from '#lib/order-event.ts';
+import { OUTCOMES, type Outcome, type PurchaseAnswer } from '#lib/outcome.ts';
+import type { Admitted } from './admit.ts';
+import type { Identified } from './identity.ts';
+
+/** An answer and the outcome it is counted as. */
+export interface Answer {
+  readonly outcome: Outcome;
+  readonly response: Response;
+}
+
+/** Of every answer of the API. */
+export const apiHeaders = {
+  'content-type': 'application/json',
+  'cache-control': 'no-store',
+  'x-content-type-options': 'nosniff',
+} as const;
+const nosniff = { 'x-content-type-options': 'nosniff' } as const;
+
+/** A successful JSON answer; `text` is the JSON itself. */
+export function json(text: string, headers: Readonly<Record<string, string>> = {}): Response {
+  return new Response(text, { status: 200, headers: { ...apiHeaders, ...headers } });
+}
+
+export function refuse(outcome: Outcome, details: ProblemDetails = {}): Answer {
+  const headers = details.headers === undefined ? nosniff : { ...nosniff, ...details.headers };
+  return { outcome, response: problem(outcome, { ...details, headers }) };
+}
+
+export function answerPurchase(productId: string, orderId: string, answer: PurchaseAnswer): Answer {
+  switch (answer.outcome) {
+    case 'accepted':
+    case 'replayed':
+      return acceptance(productId, orderId, answer);
+    case 'not_open': {
+      if (answer.opensAtUs === undefined) return refuse('not_open');
+      return refuse('not_open', { members: { opensAt: isoTimeOf(answer.opensAtUs) } });
+    }
+    case 'sold_out': {
+      const { left } = answer;
+      const detail = left > 0 ? `quantity: only ${left} are left` : 'nothing is left';
+      return refuse('sold_out', { detail, members: { left } });
+    }
+    case 'unknown_product':
+      return refuse('unknown_product', { detail: 'productId: there is no such product' });
+    case 'key_reused':
+      return refuse('key_reused', { detail: 'quantity: not the one this Idempotency-Key bought' });
+    case 'limit_reached':
+    case 'ended':
+    case 'paused':
+    case 'unavailable':
+      return refuse(answer.outcome);
+  }
+}
+
+function acceptance(
+  productId: string,
+  orderId: string,
+  { outcome, quantity }: Extract<PurchaseAnswer, { outcome: 'accepted' | 'replayed' }>,
+): Answer {
+  const headers: Record<string, string> = { ...apiHeaders, location: `/api/orders/${orderId}` };
+  if (outcome === 'replayed') headers['idempotency-replayed'] = 'true';
+  const { status } = OUTCOMES[outcome];
+  const body = JSON.stringify({ orderId, productId, quantity });
+  return { outcome, response: new Response(body, { status, headers }) };
+}
+
+export function answerUnidentified(identified: Exclude<Identified, { outcome: 'identified' }>) {
+  const { outcome, detail } = identified;
+  if (outcome === 'unavailable') return refuse(outcome, { detail });
+  return refuse(outcome, { detail, headers: { 'www-authenticate': 'Bearer realm="seckill"' } });
+}
+
+export function answerNotAdmitted(admitted: Exclude<Admitted, { outcome: 'admitted' }>): Answer {
+  if (admitted.outcome === 'unavailable') {
+    return refuse('unavailable', { detail: 'the rate limits cannot be checked at the moment' });
+  }
+  const { tier, retryAfterSeconds } = admitted;
+  return refuse('rate_limited', {
+    detail: `too many requests (${tierTexts[tier]}); try again in ${retryAfterSeconds} s`,
+    members: { tier },
+    headers: { 'retry-after': String(retryAfterSeconds) },
+  });
+}
+
+const tierTexts = {
+  user: 'from you',
+  ip: 'from your address',
+  product: 'for this product',
+  global: 'for the whole shop',
+} as const;

@@ -1,0 +1,78 @@
+// Starts ratelimit-edge: the only place that reads the environment, opens connections, listens
+// and drains. It is ready once Redis has answered, and leaves when what it took is answered.
+
+import { join } from 'node:path';
+import { readEnvironment } from '#lib/environment.ts';
+import { readyWhen } from '#lib/http/ready-when.ts';
+import { close, createReadiness, listen, onTermination } from '#lib/http/serve.ts';
+import { connectRedis } from '#lib/redis/connect.ts';
+import { run } from '#lib/run.ts';
+import { createLog } from '#lib/telemetry/log.ts';
+import { createRegistry, serveMetrics } from '#lib/telemetry/metrics.ts';
+import { createAdmit } from './admit.ts';
+import { createApp } from './app.ts';
+import { loadDocuments } from './documents.ts';
+import { createForward } from './forward.ts';
+import { createIdentify } from './identity.ts';
+import { createLimitsNow } from './limits-now.ts';
+import { createEdgeMetrics } from './metrics.ts';
+import { createPurchaseClient } from './purchase-client.ts';
+import { createSendBatch } from './send-batch.ts';
+
+async function start(): Promise<void> {
+  const env = readEnvironment([
+    'SECKILL_REDIS_URL',
+    'SECKILL_PURCHASE_URL',
+    'SECKILL_JWT_KEY',
+    'SECKILL_JWT_JWKS_URL',
+    'SECKILL_JWT_ISSUER',
+    'SECKILL_JWT_AUDIENCE',
+    'SECKILL_SIGNING_KEYS',
+    'SECKILL_PSEUDONYM_KEY',
+    'SECKILL_LOG_LEVEL',
+    'SECKILL_METRICS_PORT',
+    'SECKILL_HOST',
+    'PORT',
+  ]);
+  const log = createLog('ratelimit-edge', env.SECKILL_LOG_LEVEL);
+  const identify = await createIdentify({
+    key: env.SECKILL_JWT_KEY,
+    jwksUrl: env.SECKILL_JWT_JWKS_URL,
+    issuer: env.SECKILL_JWT_ISSUER,
+    audience: env.SECKILL_JWT_AUDIENCE,
+  });
+  const registry = createRegistry('ratelimit-edge');
+  const metrics = createEdgeMetrics(registry);
+  const redis = connectRedis(env.SECKILL_REDIS_URL, log);
+  const purchase = createPurchaseClient(env.SECKILL_PURCHASE_URL, env.SECKILL_SIGNING_KEYS);
+  const observeBatch = (orders: number) => {
+    metrics.batchSent(orders);
+  };
+  const readiness = createReadiness();
+  const app = createApp({
+    identify,
+    admit: createAdmit({ redis, limitsNow: createLimitsNow(redis) }),
+    forward: createForward(createSendBatch({ purchase, log, observeBatch })),
+    purchase,
+    redis,
+    documents: loadDocuments(join(import.meta.dirname, 'storefront')),
+    pseudonymKey: env.SECKILL_PSEUDONYM_KEY,
+    metrics,
+    readiness,
+    log,
+  });
+
+  const host = env.SECKILL_HOST;
+  const metricsServer = await serveMetrics(registry, { host, port: env.SECKILL_METRICS_PORT });
+  const { server } = await listen(app, { host, port: env.PORT, log });
+  onTermination(log, async () => {
+    readiness.drain();
+    await close(server);
+    await purchase.close();
+    redis.disconnect();
+    metricsServer.close();
+  });
+  await readyWhen(readiness, { Redis: () => redis.ping() }, log);
+}
+
+run('ratelimit-edge', start);

@@ -1,0 +1,66 @@
+// What the edge counts. Labels come from closed lists only.
+
+import { Counter, Histogram, type Registry } from 'prom-client';
+import type { Tier } from '#lib/buckets/limits.ts';
+import { OUTCOMES, type Outcome } from '#lib/outcome.ts';
+
+export const routeNames = [
+  'purchase',
+  'products',
+  'orders',
+  'leaderboard',
+  'operator',
+  'document',
+] as const;
+export type RouteName = (typeof routeNames)[number];
+
+export interface EdgeMetrics {
+  /** One purchase request was answered. */
+  purchaseAnswered(outcome: Outcome): void;
+  rateLimited(tier: Tier): void;
+  /** Any request to a known route was answered, since `startedAtMs` (performance.now). */
+  answered(route: RouteName, startedAtMs: number): void;
+  batchSent(orders: number): void;
+}
+
+export function createEdgeMetrics(registry: Registry): EdgeMetrics {
+  const requests = new Counter({
+    name: 'seckill_requests_total',
+    help: 'Purchase requests answered, by outcome',
+    labelNames: ['outcome', 'result'],
+    registers: [registry],
+  });
+  const limited = new Counter({
+    name: 'seckill_rate_limited_total',
+    help: 'Purchase requests refused by a token bucket, by tier',
+    labelNames: ['tier'],
+    registers: [registry],
+  });
+  const durations = new Histogram({
+    name: 'seckill_request_duration_seconds',
+    help: 'From the request to its answer',
+    labelNames: ['route'],
+    buckets: [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10],
+    registers: [registry],
+  });
+  const batches = new Histogram({
+    name: 'seckill_forward_batch_orders',
+    help: 'Purchases sent on in one batch',
+    buckets: [1, 2, 4, 8, 16, 32, 64, 128, 256],
+    registers: [registry],
+  });
+  return {
+    purchaseAnswered(outcome) {
+      requests.inc({ outcome, result: OUTCOMES[outcome].result });
+    },
+    rateLimited(tier) {
+      limited.inc({ tier });
+    },
+    answered(route, startedAtMs) {
+      durations.observe({ route }, (performance.now() - startedAtMs) / 1_000);
+    },
+    batchSent(orders) {
+      batches.observe(orders);
+    },
+  };
+}

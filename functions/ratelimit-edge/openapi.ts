@@ -1,0 +1,3 @@
+export function answerOpenApi(_request: Request): Response {
+  return new Response('{}');
+}

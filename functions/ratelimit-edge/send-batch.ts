@@ -1,0 +1,61 @@
+// One batch of purchases over HTTP, and what `purchase` says to each of them. An answer that is
+// not exactly one known outcome per purchase is no answer.
+
+import { OUTCOMES, type PurchaseAnswer } from '#lib/outcome.ts';
+import type { Log } from '#lib/telemetry/log.ts';
+import type { SendBatch } from './forward.ts';
+import type { PurchaseClient } from './purchase-client.ts';
+import { Unavailable } from './unavailable.ts';
+
+interface DependsOn {
+  readonly purchase: PurchaseClient;
+  readonly log: Log;
+  /** Told the size of every batch that goes out. */
+  readonly observeBatch: (orders: number) => void;
+}
+
+export function createSendBatch({ purchase, log, observeBatch }: DependsOn): SendBatch {
+  // One line when it goes away and one when it is back, not one per batch.
+  let away = false;
+  return async (productId, purchases) => {
+    observeBatch(purchases.length);
+    try {
+      const { status, body } = await purchase.request({
+        method: 'POST',
+        path: `/products/${productId}/purchases`,
+        body: JSON.stringify({ purchases }),
+      });
+      if (status !== 200) throw new Unavailable(`purchase answered ${status}`);
+      const answers = parseAnswers(body, purchases.length);
+      if (away) log.info('purchase is back');
+      away = false;
+      return answers;
+    } catch (error) {
+      if (!away) log.warn({ err: error }, 'purchase is away');
+      away = true;
+      throw error;
+    }
+  };
+}
+
+function parseAnswers(body: string, count: number): PurchaseAnswer[] {
+  let answers: unknown;
+  try {
+    ({ answers } = JSON.parse(body) as { answers?: unknown });
+  } catch (error) {
+    throw new Unavailable('purchase did not answer with JSON', { cause: error });
+  }
+  if (!Array.isArray(answers) || answers.length !== count || !answers.every(isAnswer)) {
+    throw new Unavailable('purchase did not answer each purchase');
+  }
+  return answers;
+}
+
+/** Checked by hand: it is on the way of every purchase, and both ends ship together. */
+function isAnswer(value: unknown): value is PurchaseAnswer {
+  if (typeof value !== 'object' || value === null || !('outcome' in value)) return false;
+  const { outcome } = value;
+  if (typeof outcome !== 'string' || !Object.hasOwn(OUTCOMES, outcome)) return false;
+  if (outcome !== 'accepted' && outcome !== 'replayed') return true;
+  return 'quantity' in value && typeof value.quantity === 'number';
+}

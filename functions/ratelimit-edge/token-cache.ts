@@ -1,0 +1,51 @@
+// What verified tokens say, remembered so that a buyer's second request costs no signature check.
+// Bounded in memory by the length of the tokens, whatever is sent; the least used go first.
+
+export interface TokenCache<Value> {
+  get(token: string): Value | undefined;
+  /** `endsAtMs`: when the token itself ends (epoch). */
+  set(token: string, value: Value, endsAtMs: number): void;
+}
+
+/** About 100,000 tokens of common length. */
+const charactersMaxByDefault = 32 * 1_024 * 1_024;
+
+/** Nothing is remembered longer than `rememberMs`, so that a withdrawn key stops counting. */
+export function createTokenCache<Value>({
+  rememberMs,
+  now,
+  charactersMax = charactersMaxByDefault,
+}: {
+  rememberMs: number;
+  now: () => number;
+  charactersMax?: number;
+}): TokenCache<Value> {
+  // A Map keeps the order of insertion: what is used is put back at the end.
+  const entries = new Map<string, { value: Value; untilMs: number }>();
+  let characters = 0;
+
+  const forget = (token: string) => {
+    if (entries.delete(token)) characters -= token.length;
+  };
+
+  return {
+    get(token) {
+      const entry = entries.get(token);
+      if (entry === undefined) return undefined;
+      forget(token);
+      if (entry.untilMs <= now()) return undefined;
+      entries.set(token, entry);
+      characters += token.length;
+      return entry.value;
+    },
+    set(token, value, endsAtMs) {
+      forget(token);
+      entries.set(token, { value, untilMs: Math.min(endsAtMs, now() + rememberMs) });
+      characters += token.length;
+      for (const oldest of entries.keys()) {
+        if (characters <= charactersMax) break;
+        forget(oldest);
+      }
+    },
+  };
+}

@@ -36,8 +36,11 @@ export async function connectProducer(brokers: readonly string[]): Promise<Event
     // One request at a time keeps a retry on the sequence number of what it repeats.
     maxInFlightRequests: 1,
     allowAutoTopicCreation: false,
-    // We always name the partition.
-    createPartitioner: () => () => 0,
+    // We always name the partition; kafkajs asks all the same.
+    createPartitioner:
+      () =>
+      ({ message }) =>
+        message.partition ?? 0,
     // Short waits: how long a send may take in all is bounded by our own deadline.
     retry: { initialRetryTime: 50, maxRetryTime: 500, retries: 20 },
   });

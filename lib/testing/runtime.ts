@@ -1,0 +1,102 @@
+// A whole running system for one test: its own stores, the bundled functions, the source runner,
+// in a folder of its own, as `npm start` would run it.
+
+import { execFile } from 'node:child_process';
+import { readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { join, resolve } from 'node:path';
+import { setTimeout } from 'node:timers/promises';
+import { createRuntime } from '#knative/local/runtime.ts';
+import { readState } from '#knative/local/state.ts';
+import type { StoreName } from '#knative/local/stores/store.ts';
+import { uniqueName } from './unique.ts';
+
+export interface TestRuntime {
+  /** As `npm run env` prints it. */
+  readonly env: Readonly<Record<string, string>>;
+  /** The edge, without a slash at the end. */
+  readonly url: string;
+  /** Runs `kn-seckill` against this system. */
+  cli(...args: readonly string[]): Promise<CliResult>;
+  /** Ends a store's process and keeps it down until `bringUp`. */
+  takeDown(store: StoreName): void;
+  bringUp(store: StoreName): void;
+  stop(): Promise<void>;
+}
+
+export interface CliResult {
+  readonly status: number;
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
+const root = resolve(import.meta.dirname, '../..');
+const program = join(root, 'knative/plugin/kn-seckill');
+
+/** Starts everything; what was said on the way is in the rejection where something failed. */
+export async function startTestRuntime(): Promise<TestRuntime> {
+  const folder = join(root, '.seckill', uniqueName('runtime-'));
+  const said: string[] = [];
+  const runtime = createRuntime({
+    folder,
+    state: readState(folder),
+    // Nothing is given: neither the stores of the other tests nor their keys.
+    given: { PATH: process.env.PATH, PORT: '0' },
+    say: (part, text) => said.push(`${part} ${text}`),
+  });
+  const stop = async () => {
+    await runtime.stop();
+    rmSync(folder, { recursive: true, force: true });
+  };
+  const running = await runtime.start().catch(async (error: unknown) => {
+    await stop();
+    throw new Error(`the runtime did not start:\n${said.join('\n')}`, { cause: error });
+  });
+  return {
+    env: running.env,
+    url: String(running.env.SECKILL_URL),
+    stop,
+    cli: (...args) => runCli(args, running.env),
+    takeDown(store) {
+      writeFileSync(join(folder, store, 'down'), '');
+      process.kill(
+        Number(readFileSync(join(folder, store, 'pid'), 'utf8').split(/\s/)[0]),
+        'SIGKILL',
+      );
+    },
+    bringUp(store) {
+      rmSync(join(folder, store, 'down'));
+    },
+  };
+}
+
+function runCli(
+  args: readonly string[],
+  env: Readonly<Record<string, string>>,
+): Promise<CliResult> {
+  return new Promise((done) => {
+    execFile(
+      program,
+      args,
+      { env: { PATH: process.env.PATH, ...env }, maxBuffer: 64 * 1_024 * 1_024 },
+      (error, stdout, stderr) => {
+        const status = error === null ? 0 : typeof error.code === 'number' ? error.code : 1;
+        done({ status, stdout, stderr });
+      },
+    );
+  });
+}
+
+/** Resolves with what `look` finds, as soon as it finds something; rejects at the deadline. */
+export async function until<T>(
+  what: string,
+  deadlineMs: number,
+  look: () => Promise<T | undefined>,
+): Promise<T> {
+  const deadline = performance.now() + deadlineMs;
+  for (;;) {
+    const found = await look();
+    if (found !== undefined) return found;
+    if (performance.now() > deadline) throw new Error(`not within ${deadlineMs} ms: ${what}`);
+    await setTimeout(25);
+  }
+}

@@ -37,6 +37,8 @@ const fetchBytesMax = 16 * 1_024 * 1_024;
 /** More than the largest record a broker takes (1 MiB), so that a fetch always gets on. */
 const partitionBytesMax = 4 * 1_024 * 1_024;
 const pauseAfterFaultMs = 200;
+/** In a row: five seconds, in which a leader is elected. */
+const faultsMax = 25;
 
 /**
  * All records between the topic's start and the end offsets taken first, in order within each
@@ -51,10 +53,11 @@ export async function* readTopic(options: ReadTopicOptions): AsyncGenerator<Topi
   const cluster = createCluster(options.brokers, stop);
   try {
     await unlessAborted(stop, cluster.connect());
-    await unlessAborted(stop, cluster.addTargetTopic(topic));
-    const positions = await unlessAborted(stop, positionsIn(cluster, topic));
+    await persistently(cluster, stop, () => cluster.addTargetTopic(topic));
+    const positions = await persistently(cluster, stop, () => positionsIn(cluster, topic));
     while (positions.length > 0) {
-      for (const fetched of await unlessAborted(stop, fetchOnce(cluster, topic, positions))) {
+      const fetch = () => fetchOnce(cluster, topic, positions);
+      for (const fetched of await persistently(cluster, stop, fetch)) {
         yield* advance(topic, positions, fetched, filter);
       }
     }
@@ -125,46 +128,54 @@ async function positionsIn(cluster: Cluster, topic: string): Promise<Position[]>
     .filter(({ next, end }) => next < end);
 }
 
-/** One fetch from each leader. A leader that moved or is away is looked for again. */
+/** One fetch from each leader. */
 async function fetchOnce(
   cluster: Cluster,
   topic: string,
   positions: readonly Position[],
 ): Promise<FetchedPartition[]> {
-  try {
-    const leaders = cluster.findLeaderForPartitions(
-      topic,
-      positions.map(({ partition }) => partition),
-    );
-    const answers = await Promise.all(
-      Object.entries(leaders).map(async ([nodeId, led]) => {
-        const broker = await cluster.findBroker({ nodeId });
-        return broker.fetch({
-          isolationLevel: 1,
-          maxWaitTime: fetchWaitMs,
-          minBytes: 1,
-          maxBytes: fetchBytesMax,
-          topics: [
-            {
-              topic,
-              partitions: positions
-                .filter(({ partition }) => led.includes(partition))
-                .map(({ partition, next }) => ({
-                  partition,
-                  fetchOffset: String(next),
-                  maxBytes: partitionBytesMax,
-                })),
-            },
-          ],
-        });
-      }),
-    );
-    return answers.flatMap(({ responses }) => responses.flatMap(({ partitions }) => partitions));
-  } catch (error) {
-    if (!(error instanceof Error && 'retriable' in error && error.retriable === true)) throw error;
-    await setTimeout(pauseAfterFaultMs);
-    await cluster.refreshMetadata();
-    return [];
+  const partitionIds = positions.map(({ partition }) => partition);
+  const leaders = Object.entries(cluster.findLeaderForPartitions(topic, partitionIds));
+  const answers = await Promise.all(
+    leaders.map(async ([nodeId, led]) => {
+      const partitions = positions
+        .filter(({ partition }) => led.includes(partition))
+        .map(({ partition, next }) => ({
+          partition,
+          fetchOffset: String(next),
+          maxBytes: partitionBytesMax,
+        }));
+      const broker = await cluster.findBroker({ nodeId });
+      return broker.fetch({
+        isolationLevel: 1,
+        maxWaitTime: fetchWaitMs,
+        minBytes: 1,
+        maxBytes: fetchBytesMax,
+        topics: [{ topic, partitions }],
+      });
+    }),
+  );
+  return answers.flatMap(({ responses }) => responses.flatMap(({ partitions }) => partitions));
+}
+
+/** Does a step again while its fault may pass: a leader that moved, or is not elected yet. */
+async function persistently<T>(
+  cluster: Cluster,
+  stop: AbortSignal,
+  step: () => Promise<T>,
+): Promise<T> {
+  const attempt = async (faults: number) => {
+    if (faults > 0) await cluster.refreshMetadata();
+    return step();
+  };
+  for (let faults = 0; ; faults += 1) {
+    try {
+      return await unlessAborted(stop, attempt(faults));
+    } catch (error) {
+      const mayPass = error instanceof Error && 'retriable' in error && error.retriable === true;
+      if (!mayPass || faults >= faultsMax) throw error;
+    }
+    await setTimeout(pauseAfterFaultMs, undefined, { signal: stop });
   }
 }
 

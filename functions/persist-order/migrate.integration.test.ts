@@ -1,0 +1,138 @@
+import { execFile } from 'node:child_process';
+import { cpSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { promisify } from 'node:util';
+import { is } from 'drizzle-orm';
+import { getTableConfig, MySqlTable } from 'drizzle-orm/mysql-core';
+import { type Connection, createConnection, type RowDataPacket } from 'mysql2/promise';
+import { afterEach, expect, test } from 'vitest';
+import * as schema from '#lib/mysql/schema.ts';
+import { uniqueDatabase } from '#lib/testing/unique.ts';
+import { migrate } from './migrate.ts';
+
+const run = promisify(execFile);
+const migrationsFolder = join(import.meta.dirname, 'migrations');
+
+const closers: (() => unknown)[] = [];
+afterEach(async () => {
+  for (const close of closers.splice(0)) await close();
+});
+
+async function connectTo(url: string): Promise<Connection> {
+  const connection = await createConnection({ uri: url });
+  closers.push(() => connection.end());
+  return connection;
+}
+
+async function rowsOf(connection: Connection, sql: string): Promise<RowDataPacket[]> {
+  const [rows] = await connection.query<RowDataPacket[]>(sql);
+  return rows;
+}
+
+/** A copy of the migrations that a test may change. */
+function ownMigrations(change: (text: string) => string): string {
+  const folder = mkdtempSync(join(tmpdir(), 'seckill-migrations-'));
+  closers.push(() => {
+    rmSync(folder, { recursive: true });
+  });
+  cpSync(migrationsFolder, folder, { recursive: true });
+  const file = join(folder, '0000_init.sql');
+  writeFileSync(file, change(readFileSync(file, 'utf8')));
+  return folder;
+}
+
+test('five programs at once make the tables once, in a database that was not there', async () => {
+  const url = await uniqueDatabase();
+  const connection = await connectTo(url);
+  await connection.query(`drop database ${new URL(url).pathname.slice(1)}`);
+  const main = join(import.meta.dirname, 'migrate.ts');
+  const env = { ...process.env, SECKILL_MYSQL_URL: url };
+  await Promise.all(Array.from({ length: 5 }, () => run(process.execPath, [main], { env })));
+  const [applied, ...more] = await rowsOf(await connectTo(url), 'select * from migrations');
+  expect(more).toEqual([]);
+  expect(applied?.['statements_done']).toBe(applied?.['statements_begun']);
+});
+
+test('the tables are the schema’s, in utf8mb4, compared byte by byte', async () => {
+  const url = await uniqueDatabase();
+  await migrate(url);
+  await migrate(url);
+  const connection = await connectTo(url);
+  const columns = await rowsOf(
+    connection,
+    `select table_name as t, column_name as c, column_type as type, is_nullable as nullable,
+       collation_name as collation
+     from information_schema.columns where table_schema = database()`,
+  );
+  const tables = Object.values(schema).filter((table) => is(table, MySqlTable));
+  for (const { name, columns: expected } of tables.map((table) => getTableConfig(table))) {
+    for (const column of expected) {
+      const found = columns.find(({ t, c }) => t === name && c === column.name);
+      expect(found, `${name}.${column.name}`).toBeDefined();
+      expect(found?.['nullable']).toBe(column.notNull ? 'NO' : 'YES');
+      // `character set …` is told apart from the type; MariaDB says bigint(20), and its json is text.
+      const [type = ''] = column.getSQLType().split(' ');
+      const said = String(found?.['type']);
+      expect(type === 'json' || said.startsWith(type), `${said} is ${type}`).toBe(true);
+    }
+  }
+  const collations = new Set(columns.map(({ collation }) => collation as string | null));
+  expect(collations).toEqual(new Set([null, 'utf8mb4_bin']));
+});
+
+test('no statement can make stock negative, or sell a unit twice', async () => {
+  const url = await uniqueDatabase();
+  await migrate(url);
+  const connection = await connectTo(url);
+  await connection.query(
+    `insert into products values
+     ('p', '限量', 1, 'CNY', 1, 1, 1, 'on_sale', null, null, 1, '2026-01-01')`,
+  );
+  await expect(connection.query('update products set unsold = unsold - 2')).rejects.toThrow(
+    /products_unsold/,
+  );
+  await connection.query(`insert into order_units values ('p', 1, 'o')`);
+  await expect(
+    connection.query(`insert into order_units values ('p', 1, 'another')`),
+  ).rejects.toMatchObject({ code: 'ER_DUP_ENTRY' });
+});
+
+test('after a crash it goes on with the statement whose answer nobody heard', async () => {
+  const url = await uniqueDatabase();
+  await migrate(url);
+  const connection = await connectTo(url);
+  // The crash: the third table was being made (and was), nothing after it.
+  await connection.query('drop table products');
+  await connection.query('drop index operations_by_product on operations');
+  await connection.query('drop index units_by_order on order_units');
+  await connection.query('drop index orders_by_user on orders');
+  await connection.query('drop index orders_by_product on orders');
+  await connection.query('update migrations set statements_begun = 3, statements_done = 2');
+  await migrate(url);
+  expect(await rowsOf(connection, 'select * from products')).toEqual([]);
+  expect(await rowsOf(connection, 'show index from orders')).toHaveLength(5);
+  const [progress] = await rowsOf(connection, 'select * from migrations');
+  expect(progress?.['statements_done']).toBe(8);
+});
+
+test('what a server refused is not taken for done by the next run', async () => {
+  const url = await uniqueDatabase();
+  const connection = await connectTo(url);
+  await connection.query('create table products (another int)');
+  for (const attempt of ['first', 'second']) {
+    await expect(migrate(url), attempt).rejects.toMatchObject({ code: 'ER_TABLE_EXISTS_ERROR' });
+  }
+  await connection.query('drop table products');
+  await migrate(url);
+  expect(await rowsOf(connection, 'select stock from products')).toEqual([]);
+});
+
+test('an applied migration that was changed is noticed, one that failed may be mended', async () => {
+  const url = await uniqueDatabase();
+  const broken = ownMigrations((text) => text.replace('CREATE TABLE `products`', 'CREATE TABEL p'));
+  await expect(migrate(url, broken)).rejects.toMatchObject({ code: 'ER_PARSE_ERROR' });
+  await migrate(url);
+  const changed = ownMigrations((text) => `${text}\n-- an afterthought`);
+  await expect(migrate(url, changed)).rejects.toThrow(/was changed after/);
+});

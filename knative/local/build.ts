@@ -12,10 +12,10 @@ const root = resolve(import.meta.dirname, '../..');
 
 /** What each function's bundle may weigh. */
 export const functionBytesMax = {
-  'ratelimit-edge': 3_000_000,
-  purchase: 5_000_000,
+  'ratelimit-edge': 3_300_000,
+  purchase: 5_500_000,
   'persist-order': 3_500_000,
-  'update-rank': 3_000_000,
+  'update-rank': 1_800_000,
 } as const;
 
 export type FunctionName = keyof typeof functionBytesMax;

@@ -51,9 +51,8 @@ async function runCli(
     });
     return stdout;
   } catch (error) {
-    const said = (error as { stderr?: string }).stderr?.trim();
-    throw new Error(`kn-seckill ${args.join(' ')} failed: ${said ?? String(error)}`, {
-      cause: error,
-    });
+    const { stderr = '', message } = error as Error & { stderr?: string };
+    const reason = stderr.trim() === '' ? message : stderr.trim();
+    throw new Error(`kn-seckill ${args.join(' ')} failed: ${reason}`, { cause: error });
   }
 }

@@ -13,7 +13,7 @@ import { type Service, startService } from './service.ts';
 import type { State } from './state.ts';
 import type { StoreName } from './stores/store.ts';
 import { createStores, type RunningStores, type Stores } from './stores/stores.ts';
-import { supervise } from './supervise.ts';
+import { type Supervised, supervise } from './supervise.ts';
 import { createTopics } from './topics.ts';
 
 export interface RuntimeOptions {
@@ -53,7 +53,10 @@ export function createRuntime(options: RuntimeOptions): Runtime {
     });
     stops.push(() => stores.stop());
     const [up] = await Promise.all([stores.start(), build(say)]);
-    keepStoresUp(stores, up);
+    const keepers = keepStoresUp(stores, up);
+    stops.push(async () => {
+      await Promise.all([...keepers.map((keeper) => keeper.stop()), stores.stop()]);
+    });
     await prepareStores(up, say);
     const env = environmentOf(options, up, ports);
     const around = { folder, ports, env };
@@ -74,18 +77,15 @@ export function createRuntime(options: RuntimeOptions): Runtime {
   }
 
   /** A store that ends is started again, unless its `down` file asks for an outage. */
-  function keepStoresUp(stores: Stores, up: RunningStores): void {
-    for (const [name, running] of up.processes) {
-      if (name === 'docker') continue;
+  function keepStoresUp(stores: Stores, { processes }: RunningStores): Supervised[] {
+    return [...processes].flatMap(([name, running]) => {
+      if (name === 'docker') return [];
       const startAgain = async () => {
         await whileDown(name);
         return stores.startAgain(name);
       };
-      const supervised = supervise(running, startAgain, say);
-      stops.push(async () => {
-        await Promise.all([supervised.stop(), stores.stop()]);
-      });
-    }
+      return [supervise(running, startAgain, say)];
+    });
   }
 
   async function whileDown(name: StoreName): Promise<void> {

@@ -49,6 +49,8 @@ export interface StandIn {
   readonly products: StandInProduct[];
   readonly orders: StandInOrder[];
   readonly faults: Fault[];
+  /** What happens to every purchase request once `faults` is empty. */
+  lastingFault: Fault | undefined;
   /** Every purchase request that arrived: its key and quantity. */
   readonly purchases: { key: string; quantity: number }[];
   readonly places: Record<string, unknown>[];
@@ -87,6 +89,7 @@ export async function startStandIn(): Promise<StandIn> {
     products: [],
     orders: [],
     faults: [],
+    lastingFault: undefined,
     purchases: [],
     places: [],
     isAway: false,
@@ -182,7 +185,7 @@ async function purchase(
     refuse(response, 'unauthenticated');
     return;
   }
-  const fault = standIn.faults.shift();
+  const fault = standIn.faults.shift() ?? standIn.lastingFault;
   if (fault?.kind === 'hang') return;
   if (fault?.kind === 'lost_before') {
     request.socket.destroy();

@@ -124,7 +124,7 @@ function placeParts(
   valueOf: (place: Place) => string,
 ): Parts {
   return {
-    name: isOwn ? `${place.buyer} (${texts.you})` : place.buyer,
+    name: isOwn ? `${texts.you} · ${place.buyer}` : place.buyer,
     value: valueOf(place),
     isOwn,
   };

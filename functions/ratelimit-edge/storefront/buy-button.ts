@@ -55,7 +55,7 @@ function flowButton({ flow, texts, nowMs }: BuyContext): BuyButton | undefined {
   }
 }
 
-function saleButton({ saleState, flow, hasShare, texts, total }: BuyContext): BuyButton {
+function saleButton({ saleState, hasShare, texts, total }: BuyContext): BuyButton {
   switch (saleState) {
     case 'scheduled':
       return idle(texts.buyScheduled);
@@ -67,8 +67,6 @@ function saleButton({ saleState, flow, hasShare, texts, total }: BuyContext): Bu
       return idle(texts.buyEnded);
     case 'open':
       if (hasShare) return idle(texts.buyShareTaken);
-      if (flow.name === 'refused' && flow.outcome === 'limit_reached')
-        return active(texts.buyAgain);
       return active(texts.buy(total));
   }
 }

@@ -48,7 +48,7 @@ export function showCatalogue(page: Page): void {
         queueMicrotask(() => {
           poll.stop();
         });
-        showProduct(page, only.productId);
+        showProduct(page, only.productId, true);
         return;
       }
       if (products === undefined) page.main.replaceChildren(layout);

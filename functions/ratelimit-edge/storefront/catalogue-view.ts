@@ -2,7 +2,7 @@
 
 import type { HotProduct, Product } from './answers.ts';
 import { h, icon } from './dom.ts';
-import { durationOf, formatInstant, formatNumber, formatPrice } from './format.ts';
+import { durationOf, formatNumber, formatOpening, formatPrice } from './format.ts';
 import { saleStateAt } from './sale.ts';
 import type { Texts } from './texts.ts';
 
@@ -63,7 +63,7 @@ function cardNote(texts: Texts, product: Product, nowMs: number): string {
     if (product.opensAtMs === undefined) return texts.opensSoon;
     const { days, hours, minutes } = durationOf(product.opensAtMs - nowMs);
     return days + hours + minutes > 0
-      ? texts.opensAt(formatInstant(product.opensAtMs, nowMs, language))
+      ? texts.opensAt(formatOpening(product.opensAtMs, nowMs, language))
       : texts.opensNow;
   }
   if (state === 'open' || state === 'paused') {

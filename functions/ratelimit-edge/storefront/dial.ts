@@ -3,7 +3,7 @@
 
 import type { Product } from './answers.ts';
 import { h, setAttributes, setChildren, setText, svg } from './dom.ts';
-import { durationOf, formatInstant, formatNumber, isoDuration } from './format.ts';
+import { durationOf, formatNumber, formatOpening, isoDuration } from './format.ts';
 import { dialTicks, saleStateAt } from './sale.ts';
 import type { Texts } from './texts.ts';
 
@@ -90,7 +90,7 @@ function createCountdown(texts: Texts): Dial {
         setText(digits, String(value).padStart(2, '0'));
       }
       setAttributes(time, { datetime: isoDuration(duration) });
-      setText(when, texts.opensAt(formatInstant(opensAtMs, nowMs, texts.language)));
+      setText(when, texts.opensAt(formatOpening(opensAtMs, nowMs, texts.language)));
     },
   };
 }
@@ -114,6 +114,7 @@ function createStock(texts: Texts): Dial {
       state.hidden = isOver;
       setText(figure, isOver ? texts.state[saleState] : number(Math.max(0, product.left)));
       figure.classList.toggle('is-word', isOver);
+      figure.classList.toggle('is-long', !isOver && figure.textContent.length > 4);
       setText(
         note,
         isOver ? texts.soldOf(number(product.stock)) : texts.leftOf(number(product.stock)),

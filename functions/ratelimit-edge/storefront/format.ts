@@ -3,11 +3,7 @@
 /** A price from the currency's smallest unit: fen, cents, yen. */
 export function formatPrice(amount: number, currency: string, language: string): string {
   try {
-    const format = new Intl.NumberFormat(language, {
-      style: 'currency',
-      currency,
-      currencyDisplay: 'narrowSymbol',
-    });
+    const format = new Intl.NumberFormat(language, { style: 'currency', currency });
     const digits = format.resolvedOptions().maximumFractionDigits ?? 2;
     return format.format(amount / 10 ** digits);
   } catch {
@@ -20,7 +16,7 @@ export function formatNumber(value: number, language: string): string {
   return new Intl.NumberFormat(language).format(value);
 }
 
-/** "today 20:00:00", or with the date when it is another day; in the buyer's time zone. */
+/** The time of day, with the date when it is another day; in the buyer's time zone. */
 export function formatInstant(atMs: number, nowMs: number, language: string): string {
   const at = new Date(atMs);
   const isToday = at.toDateString() === new Date(nowMs).toDateString();
@@ -31,6 +27,24 @@ export function formatInstant(atMs: number, nowMs: number, language: string): st
     second: '2-digit',
     hourCycle: 'h23',
   }).format(at);
+}
+
+/** "today 20:00", "tomorrow 20:00", "Nov 25, 20:00"; seconds only where there are any. */
+export function formatOpening(atMs: number, nowMs: number, language: string): string {
+  const at = new Date(atMs);
+  const midnight = new Date(nowMs).setHours(0, 0, 0, 0);
+  const days = Math.round((new Date(atMs).setHours(0, 0, 0, 0) - midnight) / 86_400_000);
+  const isNear = days === 0 || days === 1;
+  const time = new Intl.DateTimeFormat(language, {
+    ...(isNear ? {} : { month: 'short', day: 'numeric' }),
+    hour: '2-digit',
+    minute: '2-digit',
+    ...(at.getSeconds() === 0 ? {} : { second: '2-digit' }),
+    hourCycle: 'h23',
+  }).format(at);
+  if (!isNear) return time;
+  const day = new Intl.RelativeTimeFormat(language, { numeric: 'auto' }).format(days, 'day');
+  return `${day} ${time}`;
 }
 
 /** Seconds with three digits, for the board by speed. */

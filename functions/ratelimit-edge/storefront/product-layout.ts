@@ -13,6 +13,8 @@ import type { Texts } from './texts.ts';
 
 export interface ProductLayout {
   readonly element: HTMLElement;
+  /** The way to the other sales. */
+  readonly back: HTMLElement;
   readonly notices: Notices;
   readonly dial: Dial;
   readonly bar: BuyBar;
@@ -58,6 +60,7 @@ export function createProductLayout(texts: Texts, events: LayoutEvents): Product
   keepClearOfBar(bar.element);
   return {
     element,
+    back,
     notices,
     dial,
     bar,

@@ -28,9 +28,9 @@ const staleAfterFailures = 3;
 const boardIntervalMs = 2_000;
 const hotIntervalMs = 10_000;
 
-/** Shows the sale until the page is left. */
-export function showProduct(page: Page, productId: string): void {
-  new ProductPage(page, productId).start();
+/** Shows the sale until the page is left; `isOnly`: there are no others to go back to. */
+export function showProduct(page: Page, productId: string, isOnly = false): void {
+  new ProductPage(page, productId, isOnly).start();
 }
 
 class ProductPage {
@@ -48,7 +48,7 @@ class ProductPage {
   private quantity = 1;
   private cancelChange: () => void = () => undefined;
 
-  constructor(page: Page, productId: string) {
+  constructor(page: Page, productId: string, isOnly: boolean) {
     this.page = page;
     this.productId = productId;
     this.announcement = openingAnnouncer(page.texts);
@@ -63,6 +63,7 @@ class ProductPage {
       },
       board: () => this.boardPoll?.refresh(),
     });
+    this.layout.back.hidden = isOnly;
     this.flow = this.createFlow();
   }
 
@@ -281,7 +282,14 @@ class ProductPage {
         : undefined;
     const { texts } = this.page;
     const { limitPerUser } = product;
-    return purchaseMessage(flow, { texts, limitPerUser, nowMs, order, mayBuyMore });
+    return purchaseMessage(flow, {
+      texts,
+      limitPerUser,
+      nowMs,
+      monotonicMs: this.page.timers.nowMs(),
+      order,
+      mayBuyMore,
+    });
   }
 
   private elsewhere(): { name: string; href: string } | undefined {

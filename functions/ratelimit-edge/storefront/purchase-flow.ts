@@ -18,6 +18,8 @@ export type FlowState =
       readonly name: 'sending';
       readonly purchase: OpenPurchase;
       readonly attempt: number;
+      /** Monotonic milliseconds. */
+      readonly sinceMs: number;
       /** Whether an earlier sending of it may have been accepted. */
       readonly isInDoubt: boolean;
     }
@@ -162,7 +164,13 @@ class Flow implements PurchaseFlow {
   }
 
   private send(purchase: OpenPurchase, attempt: number): void {
-    this.change({ name: 'sending', purchase, attempt, isInDoubt: this.isInDoubt });
+    this.change({
+      name: 'sending',
+      purchase,
+      attempt,
+      sinceMs: this.options.timers.nowMs(),
+      isInDoubt: this.isInDoubt,
+    });
     this.options.send(purchase).then(
       (reply) => {
         this.take(reply, purchase, attempt);

@@ -1,7 +1,7 @@
 // What the buyer is told about a purchase, and what they can do next. Pure.
 
 import type { Order } from './answers.ts';
-import { formatInstant } from './format.ts';
+import { formatOpening } from './format.ts';
 import type { FlowState } from './purchase-flow.ts';
 import type { Message, Texts } from './texts.ts';
 
@@ -15,10 +15,14 @@ export interface PurchaseMessage extends Message {
   readonly retryAtMs?: number;
 }
 
+const slowAfterMs = 900;
+
 export interface MessageContext {
   readonly texts: Texts;
   readonly limitPerUser: number;
+  /** By the server's clock, epoch milliseconds. */
   readonly nowMs: number;
+  readonly monotonicMs: number;
   /** The order of an accepted purchase as it is now, once known. */
   readonly order: Order | undefined;
   readonly mayBuyMore: boolean;
@@ -34,9 +38,10 @@ export function purchaseMessage(
     case 'idle':
       return undefined;
     case 'sending':
-      return flow.isInDoubt
-        ? { tone: 'busy', actions: [], ...texts.unsure }
-        : { tone: 'busy', actions: [], ...texts.sending };
+      if (flow.isInDoubt) return { tone: 'busy', actions: [], ...texts.unsure };
+      // The button says so already; a message that flashes by would only unsettle.
+      if (context.monotonicMs - flow.sinceMs < slowAfterMs) return undefined;
+      return { tone: 'busy', actions: [], ...texts.sending };
     case 'unsure':
       return {
         tone: 'warn',
@@ -87,23 +92,24 @@ function refusedMessage(
     actions,
     ...message,
   });
+  const wait = (message: Message): PurchaseMessage => ({ tone: 'warn', actions: [], ...message });
   switch (outcome) {
     case 'limit_reached':
       return say(refused.limit_reached(limitPerUser), 'orders');
     case 'sold_out':
       return left !== undefined && left > 0
-        ? say(refused.fewerLeft(left))
+        ? wait(refused.fewerLeft(left))
         : say(refused.sold_out, 'sales');
     case 'not_open':
-      return say(
+      return wait(
         refused.not_open(
-          opensAtMs === undefined ? undefined : formatInstant(opensAtMs, nowMs, texts.language),
+          opensAtMs === undefined ? undefined : formatOpening(opensAtMs, nowMs, texts.language),
         ),
       );
     case 'ended':
       return say(refused.ended, 'sales');
     case 'paused':
-      return say(refused.paused);
+      return wait(refused.paused);
     case 'key_reused':
       return say(refused.key_reused, 'orders');
     case 'unknown_product':

@@ -181,7 +181,7 @@ export const english: Texts = {
   boardEmpty: 'Nobody has bought yet. The first place is free.',
   rank: 'Place',
   buyer: 'Buyer',
-  you: 'you',
+  you: 'You',
   ownPlace: (rank) => `You are number ${rank}`,
   afterOpening: (seconds) => `+${seconds} s`,
 

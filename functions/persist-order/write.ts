@@ -22,12 +22,16 @@ import { withConnection } from './transaction.ts';
 export type Write = (batch: OrderBatch) => Promise<BatchResult | Refusal>;
 
 /** `nowUs` is the time of writing, in epoch microseconds. */
-export function createWrite(pool: Pool, nowUs: () => number): Write {
+export function createWrite(
+  pool: Pool,
+  nowUs: () => number,
+  deadlineMs: number = persistDeadlineMs,
+): Write {
   const run = async (
     batches: readonly OrderBatch[],
   ): Promise<readonly (BatchResult | Refusal)[]> => {
     try {
-      const results = await withConnection(pool, persistDeadlineMs, (connection) =>
+      const results = await withConnection(pool, deadlineMs, (connection) =>
         persist(connection, batches, nowUs()),
       );
       return results ?? batches.map(() => ({ refused: 'data.productId is not on sale here' }));

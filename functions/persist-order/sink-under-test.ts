@@ -1,0 +1,73 @@
+// persist-order as `main.ts` puts it together, for tests: on real stores, without a port.
+
+import { eq } from 'drizzle-orm';
+import { pino } from 'pino';
+import { Registry } from 'prom-client';
+import { persistConnections } from '#lib/constants.ts';
+import { readEnvironment } from '#lib/environment.ts';
+import { createReadiness } from '#lib/http/serve.ts';
+import { createSinkMetrics } from '#lib/http/sink.ts';
+import { connectMysql } from '#lib/mysql/connect.ts';
+import { orders, orderUnits, products } from '#lib/mysql/schema.ts';
+import type { OrderEvent } from '#lib/order-event.ts';
+import { connectRedis } from '#lib/redis/connect.ts';
+import { noteStatus } from '#lib/sale/note-status.ts';
+import { requestOf } from '#lib/testing/order-events.ts';
+import { createApp } from './app.ts';
+import { createPersistMetrics } from './metrics.ts';
+import { createWrite } from './write.ts';
+
+export interface SinkUnderTestOptions {
+  readonly mysqlUrl?: string;
+  readonly redisUrl?: string;
+  readonly deadlineMs?: number;
+}
+
+export function startSink(options: SinkUnderTestOptions = {}) {
+  const env = readEnvironment(['SECKILL_MYSQL_URL', 'SECKILL_REDIS_URL', 'SECKILL_SIGNING_KEYS']);
+  const log = pino({ level: 'silent' });
+  const registry = new Registry();
+  const { db, pool } = connectMysql(options.mysqlUrl ?? env.SECKILL_MYSQL_URL, persistConnections);
+  const redis = connectRedis(
+    options.redisUrl === undefined ? env.SECKILL_REDIS_URL : [options.redisUrl],
+    log,
+  );
+  const keys = env.SECKILL_SIGNING_KEYS;
+  const { app, settle } = createApp({
+    readiness: createReadiness(),
+    sink: { signingKeys: keys, metrics: createSinkMetrics(registry), log, now: Date.now },
+    metrics: createPersistMetrics(registry),
+    write: createWrite(pool, () => Date.now() * 1_000, options.deadlineMs),
+    note: (productId, statuses) => noteStatus(redis, productId, statuses),
+  });
+  return {
+    ...{ app, db, redis, keys, settle },
+    /** Delivers the event as the source does, and resolves with the answer's status. */
+    deliver: async (event: OrderEvent, batchNumber = 1) =>
+      (await app.request('/', requestOf(event, keys, batchNumber))).status,
+    putOnSale: async (productId: string, stock: number, generation = 1) => {
+      await db.insert(products).values({
+        ...{ productId, name: productId, unitPrice: 9_900, currency: 'CNY', stock },
+        ...{ unsold: stock, limitPerUser: 10, state: 'on_sale', generation, createdAt: 1 },
+      });
+    },
+    /** What MySQL holds of a product. */
+    held: async (productId: string) => {
+      const [product] = await db.select().from(products).where(eq(products.productId, productId));
+      const rows = await db.select().from(orders).where(eq(orders.productId, productId));
+      const units = await db.select().from(orderUnits).where(eq(orderUnits.productId, productId));
+      return { unsold: product?.unsold, rows, units };
+    },
+    /** The value of a line as Prometheus reads it. */
+    valueOf: async (series: string) => {
+      const lines = (await registry.metrics()).split('\n');
+      const line = lines.find((one) => one.startsWith(`${series} `));
+      return Number(line?.slice(series.length));
+    },
+    stop: async () => {
+      await settle();
+      redis.disconnect();
+      await pool.end();
+    },
+  };
+}

@@ -34,8 +34,8 @@ const etcd3Proto: Plugin = {
   },
 };
 
-/** Builds all functions into `dist`; rejects with what does not build or is too large. */
-export async function buildFunctions(dist: string = join(root, 'dist')): Promise<void> {
+/** Builds all functions into folders of their names in `dist`; rejects with what does not build or is too large. */
+export async function buildFunctions(dist: string): Promise<void> {
   await Promise.all(functionNames.map((name) => buildFunction(name, join(dist, name))));
 }
 
@@ -135,4 +135,4 @@ async function buildStorefront(folder: string, outFolder: string): Promise<void>
   });
 }
 
-if (import.meta.main) await buildFunctions();
+if (import.meta.main) await buildFunctions(join(root, 'dist'));

@@ -18,6 +18,8 @@ export interface Surroundings {
   /** The runtime's; each program has a folder of its name in it. */
   readonly folder: string;
   readonly ports: Ports;
+  /** What the runtime itself was given: the programs inherit it. */
+  readonly given: Readonly<Record<string, string | undefined>>;
   /** Stores, keys and addresses, by the names of `lib/environment.ts`. */
   readonly env: Readonly<Record<string, string>>;
 }
@@ -52,13 +54,20 @@ async function edgePort(asked: string | undefined, before: number | undefined): 
   );
 }
 
+/** A runtime has bundles of its own: another one may be building at any time. */
+export function distFolder(folder: string): string {
+  return join(folder, 'dist');
+}
+
 /** How a function is run from its bundle. */
-export function functionService(name: FunctionName, { folder, ports, env }: Surroundings): Service {
+export function functionService(name: FunctionName, around: Surroundings): Service {
+  const { folder, ports, given, env } = around;
   return {
     name,
     folder: join(folder, name),
-    args: [join(root, 'dist', name, 'main.cjs')],
+    args: [join(distFolder(folder), name, 'main.cjs')],
     env: {
+      ...given,
       ...env,
       SECKILL_METRICS_PORT: String(ports[`${name}:metrics`]),
       SECKILL_STATE_DIR: join(folder, name),
@@ -68,12 +77,14 @@ export function functionService(name: FunctionName, { folder, ports, env }: Surr
 }
 
 /** How the source runner is run: it finds the sinks of the manifests by `SECKILL_SINK_…`. */
-export function sourceRunnerService({ folder, ports, env }: Surroundings): Service {
+export function sourceRunnerService(around: Surroundings): Service {
+  const { folder, ports, given, env } = around;
   return {
     name: 'source-runner',
     folder: join(folder, 'source-runner'),
     args: [join(root, 'knative/local/source-runner/main.ts'), join(root, 'kafka-sources')],
     env: {
+      ...given,
       ...env,
       SECKILL_SINK_PERSIST_ORDER: `http://127.0.0.1:${ports['persist-order']}`,
       SECKILL_SINK_UPDATE_RANK: `http://127.0.0.1:${ports['update-rank']}`,

@@ -104,7 +104,7 @@ test('a leftover is ended only while it still is the noted process', async () =>
   });
   const noted = readFileSync(pidFile, 'utf8');
   // The same pid, but another process than the one that was noted.
-  writeFileSync(pidFile, JSON.stringify({ pid: child.pid, identity: 'an earlier boot:1' }));
+  writeFileSync(pidFile, `${child.pid} an earlier boot:1\n`);
   await endLeftover(pidFile, 0);
   expect(identityOf(child.pid)).toBeDefined();
   writeFileSync(pidFile, noted);

@@ -2,7 +2,15 @@
 // beside it on a pipe whose other end only we hold, and ends the program when that pipe closes.
 
 import { spawn } from 'node:child_process';
-import { closeSync, mkdirSync, openSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  closeSync,
+  existsSync,
+  mkdirSync,
+  openSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
 import { dirname } from 'node:path';
 import type { Readable } from 'node:stream';
 import { setTimeout } from 'node:timers/promises';
@@ -18,7 +26,10 @@ export interface ProcessOptions {
   readonly cwd?: string;
   /** Its output goes to the end of this file. */
   readonly logFile: string;
-  /** Where its pid is noted, so that a later run finds what an earlier one may have left. */
+  /**
+   * Where its pid is noted, followed by what tells it from any other process that has that pid
+   * one day, so that a later run finds what an earlier one may have left.
+   */
   readonly pidFile?: string;
   /** How long it may take from SIGTERM until it is killed; 0 kills it at once. */
   readonly graceMs?: number;
@@ -137,7 +148,7 @@ interface KnownProcess {
 
 function notePid(pidFile: string, known: KnownProcess): void {
   mkdirSync(dirname(pidFile), { recursive: true });
-  writeFileSync(pidFile, JSON.stringify(known));
+  writeFileSync(pidFile, `${known.pid} ${known.identity ?? ''}\n`);
 }
 
 /**
@@ -145,13 +156,9 @@ function notePid(pidFile: string, known: KnownProcess): void {
  * guard may be ending it, then kills it. Does nothing where there is no such process.
  */
 export async function endLeftover(pidFile: string, waitMs: number = defaultGraceMs): Promise<void> {
-  let known: KnownProcess;
-  try {
-    known = JSON.parse(readFileSync(pidFile, 'utf8')) as KnownProcess;
-  } catch {
-    return;
-  }
-  await untilGone(known, waitMs);
+  if (!existsSync(pidFile)) return;
+  const [, pid, identity] = /^(\d+) (.+)$/m.exec(readFileSync(pidFile, 'utf8')) ?? [];
+  await untilGone({ pid: Number(pid), identity }, waitMs);
   rmSync(pidFile, { force: true });
 }
 

@@ -7,7 +7,13 @@ import { setTimeout } from 'node:timers/promises';
 import { migrate } from '#functions/persist-order/migrate.ts';
 import { buildFunctions } from './build.ts';
 import { openDemoSale } from './demo-sale.ts';
-import { choosePorts, functionService, type Ports, sourceRunnerService } from './functions.ts';
+import {
+  choosePorts,
+  distFolder,
+  functionService,
+  type Ports,
+  sourceRunnerService,
+} from './functions.ts';
 import { type Say, secondsSince } from './say.ts';
 import { type Service, startService } from './service.ts';
 import type { State } from './state.ts';
@@ -52,14 +58,14 @@ export function createRuntime(options: RuntimeOptions): Runtime {
       say,
     });
     stops.push(() => stores.stop());
-    const [up] = await Promise.all([stores.start(), build(say)]);
+    const [up] = await Promise.all([stores.start(), build(folder, say)]);
     const keepers = keepStoresUp(stores, up);
     stops.push(async () => {
       await Promise.all([...keepers.map((keeper) => keeper.stop()), stores.stop()]);
     });
     await prepareStores(up, say);
     const env = environmentOf(options, up, ports);
-    const around = { folder, ports, env };
+    const around = { folder, ports, given, env };
     await Promise.all([
       startOne(functionService('purchase', around)),
       startOne(functionService('persist-order', around)),
@@ -102,9 +108,9 @@ export function createRuntime(options: RuntimeOptions): Runtime {
   return { start, stop };
 }
 
-async function build(say: Say): Promise<void> {
+async function build(folder: string, say: Say): Promise<void> {
   const startedAtMs = performance.now();
-  await buildFunctions();
+  await buildFunctions(distFolder(folder));
   say('functions', `built in ${secondsSince(startedAtMs)}`);
 }
 

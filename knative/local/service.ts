@@ -14,8 +14,8 @@ export interface Service {
   readonly folder: string;
   /** What Node runs, with its arguments. */
   readonly args: readonly string[];
-  /** What it gets besides our own environment; `PORT` is set from `port`. */
-  readonly env: Readonly<Record<string, string>>;
+  /** Its whole environment, but for `PORT` and the host. */
+  readonly env: Readonly<Record<string, string | undefined>>;
   /** On 127.0.0.1. */
   readonly port: number;
 }
@@ -41,7 +41,7 @@ async function run({ name, folder, args, env, port }: Service): Promise<RunningP
     name,
     command: process.execPath,
     args: ['--enable-source-maps', '--disable-warning=TimeoutNegativeWarning', ...args],
-    env: { ...process.env, ...env, PORT: String(port), SECKILL_HOST: '127.0.0.1' },
+    env: { ...env, PORT: String(port), SECKILL_HOST: '127.0.0.1' },
     logFile: join(folder, 'log'),
     pidFile,
     graceMs,

@@ -2,8 +2,6 @@
 // `halfOpenAfterMs` to find out whether it is back. By a monotonic clock: a wall clock set back
 // must not keep a healthy member locked out.
 
-import { performance } from 'node:perf_hooks';
-
 /** The member failed again and again a moment ago, so it was not asked. */
 export class CircuitOpen extends Error {
   override readonly name = 'CircuitOpen';

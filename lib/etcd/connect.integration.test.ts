@@ -1,5 +1,7 @@
 // Against a real etcd that is killed, frozen and replaced under the client.
 
+import { once } from 'node:events';
+import { type AddressInfo, createServer } from 'node:net';
 import { afterAll, beforeAll, expect, test, vi } from 'vitest';
 import { connectEtcd } from './connect.ts';
 import { type EtcdClient, EtcdUnavailable, LeaseNotFound } from './etcd.ts';
@@ -147,4 +149,41 @@ test('frozen: every call fails within its deadline, soon at once; thawed, it wor
     process.kill(server.pid(), 'SIGCONT');
   }
   expect(await untilAnswered()).toBeLessThan(1_000);
+});
+
+test('a member that hangs costs one call a second, and is then left alone', async () => {
+  const silent = createServer().listen(0, '127.0.0.1');
+  await once(silent, 'listening');
+  const { port } = silent.address() as AddressInfo;
+  const endpoints = [`http://127.0.0.1:${port}`, server.endpoint];
+  const client = connectEtcd({ endpoints, firstMember: 0 });
+  const broken = vi.fn();
+  client.watch({ key: '/x', fromRevision: 1 }, { onEvent: () => undefined, onBroken: broken });
+  const get = () => client.transact({ when: [], then: [{ get: '/x' }] });
+  try {
+    const sinceMs = performance.now();
+    expect((await get()).succeeded).toBe(true);
+    expect(performance.now() - sinceMs).toBeGreaterThan(500);
+    expect(broken).toHaveBeenCalledOnce();
+    const movedMs = performance.now();
+    for (let call = 0; call < 10; call += 1) await get();
+    expect(performance.now() - movedMs).toBeLessThan(500);
+  } finally {
+    client.close();
+    silent.close();
+  }
+});
+
+test('a keep-alive, too, is repeated elsewhere', async () => {
+  const silent = createServer().listen(0, '127.0.0.1');
+  await once(silent, 'listening');
+  const { port } = silent.address() as AddressInfo;
+  const endpoints = [`http://127.0.0.1:${port}`, server.endpoint];
+  const client = connectEtcd({ endpoints, firstMember: 0 });
+  try {
+    expect(await client.keepLeaseAlive('12345')).toBe(0);
+  } finally {
+    client.close();
+    silent.close();
+  }
 });

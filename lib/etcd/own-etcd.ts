@@ -15,7 +15,10 @@ export interface OwnEtcd {
   pid(): number;
   /** SIGKILL. */
   kill(): Promise<void>;
-  /** On the same port; with what it stored, or with nothing. Resolves when it is healthy. */
+  /**
+   * On the same port; with what it stored, or with nothing. Resolves when it is healthy; does
+   * nothing where it runs.
+   */
   start(data: 'kept' | 'empty'): Promise<void>;
   remove(): Promise<void>;
 }
@@ -40,6 +43,7 @@ export async function startOwnEtcd(): Promise<OwnEtcd> {
       running = undefined;
     },
     async start(kept) {
+      if (running !== undefined) return;
       if (kept === 'empty') await rm(site.folder, { recursive: true, force: true });
       await mkdir(site.folder, { recursive: true });
       running = await startProcess({

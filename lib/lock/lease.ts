@@ -50,7 +50,10 @@ export async function resumeLease(
 ): Promise<Lease | undefined> {
   const { etcd, clock } = options;
   const sentAtMs = clock.now();
-  if ((await etcd.keepLeaseAlive(leaseId)) === 0) return undefined;
+  const ttlSeconds = await etcd.keepLeaseAlive(leaseId);
+  if (ttlSeconds === 0) return undefined;
+  // It may have been granted for less than is asked for today.
+  const ttlMs = Math.min(options.ttlMs, ttlSeconds * 1_000);
   const key = instanceKey(uuid);
   const { found } = await read(etcd, key);
   const before = found && parseInstance(found.value);
@@ -63,7 +66,7 @@ export async function resumeLease(
     ],
     then: [{ put: key, value: JSON.stringify(identity), leaseId }],
   });
-  return succeeded ? new Lease(options, identity, sentAtMs, revision) : undefined;
+  return succeeded ? new Lease({ ...options, ttlMs }, identity, sentAtMs, revision) : undefined;
 }
 
 export class Lease {
@@ -148,8 +151,15 @@ export class Lease {
     const { clock, ttlMs } = this.#options;
     // The margin is for clocks that do not run equally fast.
     this.#deadlineMs = sentAtMs + ttlMs * 0.9;
+    this.#watchDeadline(this.#deadlineMs - clock.now());
+  }
+
+  #watchDeadline(delayMs: number): void {
     this.#cancelDeadline();
-    this.#cancelDeadline = clock.after(this.#deadlineMs - clock.now(), () => this.isAlive());
+    this.#cancelDeadline = this.#options.clock.after(delayMs, () => {
+      // A timer may be a moment early.
+      if (this.isAlive()) this.#watchDeadline(1);
+    });
   }
 
   #renewAfter(delayMs: number): void {

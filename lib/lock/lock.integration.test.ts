@@ -8,6 +8,8 @@ import { type HeldLock, LockManagerStopped } from './lock.ts';
 import { systemClock } from './system.ts';
 import { type Bench, startBench, type TestManager, ttlMs, uniqueId } from './test-fixture.ts';
 
+/** Other tests keep the machine busy at the same time. */
+const soon = { timeout: 10_000, interval: 20 };
 let bench: Bench;
 let product: string;
 
@@ -21,7 +23,7 @@ afterEach(() => bench.clear());
 afterAll(() => bench.remove());
 
 async function started(options: Parameters<Bench['manager']>[1] = {}): Promise<TestManager> {
-  const manager = bench.manager(uniqueId('instance'), options);
+  const manager = bench.manager(uniqueId('instance'), { ttlMs: 10_000, ...options });
   await manager.start();
   return manager;
 }
@@ -29,7 +31,7 @@ async function started(options: Parameters<Bench['manager']>[1] = {}): Promise<T
 async function untilQueued(places: number): Promise<void> {
   await vi.waitFor(async () => {
     expect(await bench.queue(product)).toHaveLength(places);
-  });
+  }, soon);
 }
 
 test('300 waiters: one holder at a time, in order, each release wakes one', async () => {
@@ -49,12 +51,6 @@ test('300 waiters: one holder at a time, in order, each release wakes one', asyn
         }),
     }),
   );
-  const managers = await Promise.all(
-    Array.from({ length: 300 }, (_, waiter) => {
-      const etcd = clients[waiter % clients.length] ?? bench.etcd;
-      return started({ etcd, ttlMs: 20_000 });
-    }),
-  );
   const opening = await (await started()).acquire(product);
   const revisions: number[] = [];
   let inside = 0;
@@ -66,8 +62,19 @@ test('300 waiters: one holder at a time, in order, each release wakes one', asyn
     inside -= 1;
     await lock.release();
   };
-  const done = managers.map((manager) => manager.acquire(product).then(sell));
-  await untilQueued(301);
+  const managers: TestManager[] = [];
+  const done: Promise<void>[] = [];
+  while (managers.length < 300) {
+    const some = await Promise.all(
+      Array.from({ length: 50 }, (_, waiter) => {
+        const etcd = clients[waiter % clients.length] ?? bench.etcd;
+        return started({ etcd, ttlMs: 30_000 });
+      }),
+    );
+    managers.push(...some);
+    done.push(...some.map((manager) => manager.acquire(product).then(sell)));
+    await untilQueued(managers.length + 1);
+  }
   const inQueue = (await bench.queue(product)).map(({ createRevision }) => createRevision);
   await opening.release();
   await Promise.all(done);
@@ -76,7 +83,7 @@ test('300 waiters: one holder at a time, in order, each release wakes one', asyn
   expect(managers.map((manager) => manager.state().wakeUps)).toEqual(managers.map(() => 1));
   expect(deletionsSeen).toBe(300);
   expect(await bench.queue(product)).toEqual([]);
-}, 30_000);
+}, 60_000);
 
 test('who keeps the lock learns of a waiter elsewhere, and who is queued already knows', async () => {
   const [first, second, third] = await Promise.all([started(), started(), started()]);
@@ -87,7 +94,7 @@ test('who keeps the lock learns of a waiter elsewhere, and who is queued already
   const next = second.acquire(product);
   await vi.waitFor(() => {
     expect(contended).toHaveBeenCalledOnce();
-  });
+  }, soon);
   expect(lock.othersWait()).toBe(true);
   const last = third.acquire(product);
   await untilQueued(3);
@@ -153,7 +160,7 @@ test('whoever gives up waiting leaves the queue, and those behind move up', asyn
 test('a released lock is not held, and releasing it again does nothing', async () => {
   const manager = await started();
   const lock = await manager.acquire(product);
-  expect(lock.deadlineMs() - systemClock.now()).toBeGreaterThan(ttlMs / 2);
+  expect(lock.deadlineMs() - systemClock.now()).toBeGreaterThan(5_000);
   await lock.release();
   const again = await manager.acquire(product);
   await lock.release();
@@ -164,15 +171,12 @@ test('a released lock is not held, and releasing it again does nothing', async (
 });
 
 test('renewals keep the lock for longer than its TTL, and are counted', async () => {
-  const manager = await started();
+  const manager = await started({ ttlMs });
   const lock = await manager.acquire(product);
   const beginningMs = lock.deadlineMs();
-  await vi.waitFor(
-    () => {
-      expect(lock.deadlineMs()).toBeGreaterThan(beginningMs + ttlMs);
-    },
-    { timeout: 3 * ttlMs },
-  );
+  await vi.waitFor(() => {
+    expect(lock.deadlineMs()).toBeGreaterThan(beginningMs + ttlMs);
+  }, soon);
   expect(await lock.confirm()).toBe(true);
   expect(manager.state().renewals.ok).toBeGreaterThanOrEqual(3);
   expect(manager.state().renewals.failed).toBe(0);

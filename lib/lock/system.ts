@@ -6,7 +6,7 @@ import type { Clock, LockIds } from './lock.ts';
 export const systemClock: Clock = {
   now: () => performance.now(),
   after(delayMs, run) {
-    const timer = setTimeout(run, Math.max(0, delayMs));
+    const timer = setTimeout(run, Math.ceil(Math.max(0, delayMs)));
     return () => {
       clearTimeout(timer);
     };

@@ -20,7 +20,7 @@ export function uniqueId(prefix: string): string {
   return `${prefix}-${names}`;
 }
 
-/** The least etcd grants. */
+/** The least etcd grants: where a test waits until a lease has expired. */
 export const ttlMs = 2_000;
 
 export interface Bench {
@@ -29,7 +29,7 @@ export interface Bench {
   /** A directory of its own for each name. */
   directory(name: string): string;
   manager(name: string, options?: Partial<LockManagerOptions>): TestManager;
-  holder(name: string): Promise<Holder>;
+  holder(name: string, productId: string): Promise<Holder>;
   client(): EtcdClient;
   /** The places in a product's queue, oldest first. */
   queue(productId: string): Promise<readonly KeyValue[]>;
@@ -85,8 +85,9 @@ export async function startBench(): Promise<Bench> {
       managers.push(manager);
       return Object.assign(manager, { events });
     },
-    async holder(name) {
-      const holder = await startHolder([server.endpoint, directory(name), String(ttlMs)]);
+    async holder(name, productId) {
+      const args = [server.endpoint, directory(name), String(ttlMs), productId];
+      const holder = await startHolder(args);
       holders.push(holder);
       return holder;
     },

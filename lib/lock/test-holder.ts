@@ -1,5 +1,5 @@
-// A process that holds the lock on the product `p` when it is told to, for tests that freeze or
-// kill it: node test-holder.ts <etcd endpoint> <directory> <ttl in milliseconds>
+// A process that holds a lock when it is told to, for tests that freeze or kill it:
+// node test-holder.ts <etcd endpoint> <directory> <ttl in milliseconds> <product>
 
 import { connectEtcd } from '#lib/etcd/connect.ts';
 import type { HeldLock, LossReason, Token } from './lock.ts';
@@ -16,7 +16,7 @@ export interface HolderAnswer {
 }
 export type HolderRequest = keyof HolderAnswer;
 
-const [endpoint = '', directory = '', ttlMs = ''] = process.argv.slice(2);
+const [endpoint = '', directory = '', ttlMs = '', product = ''] = process.argv.slice(2);
 const losses: LossReason[] = [];
 const manager = createLockManager({
   etcd: connectEtcd({ endpoints: [endpoint] }),
@@ -32,7 +32,7 @@ const answers: {
   [Request in HolderRequest]: () => HolderAnswer[Request] | Promise<HolderAnswer[Request]>;
 } = {
   acquire: async () => {
-    held = await manager.acquire('p');
+    held = await manager.acquire(product);
     return held.token;
   },
   isHeld: () => held?.isHeld() ?? false,

@@ -69,7 +69,9 @@ export function createApp(deps: EdgeDependencies): Hono {
   app.notFound(({ req }) => {
     const methods = allowed(req.path);
     if (methods.length === 0) return refuse('not_found', { detail: 'path: unknown' }).response;
-    return refuse('method_not_allowed', { headers: { allow: methods.join(', ') } }).response;
+    const allow = methods.join(', ');
+    return refuse('method_not_allowed', { detail: `method: use ${allow}`, headers: { allow } })
+      .response;
   });
   app.onError((error) => {
     if (!(error instanceof Unavailable)) deps.log.error({ err: error }, 'a request failed');
@@ -154,7 +156,7 @@ function operatorRoutes(deps: EdgeDependencies): Route[] {
 function documentRoutes({ documents }: EdgeDependencies): Route[] {
   const name = 'document';
   return [
-    { method: 'GET', path: '/openapi.json', name, handler: ({ req }) => answerOpenApi(req.raw) },
+    { method: 'GET', path: '/openapi.json', name, handler: answerOpenApi },
     ...[...documents].map(
       ([path, document]): Route => ({
         method: 'GET',

@@ -1,15 +1,15 @@
 -- Decides a batch of purchases of one product, and sells what can be sold.
 --
 -- Atomic over, in this order: fence, duplicate, sale window, per-user limit, stock, outbox.
--- It decides everything first and writes last, since Redis does not roll a script back, and takes
--- the time from Redis, the one clock of a sale.
+-- It decides everything first and writes last, since Redis does not roll a script back (only the
+-- token is noted before), and takes the time from Redis, the one clock of a sale.
 --
 -- KEYS  1 sale (HASH)  2 orders (HASH)  3 buyers (HASH)  4 outbox (HASH)
 -- ARGV  1 generation  2 revision  3 incarnation  4 orders per event  5 bytes per event
 --       then for each purchase: order id, user id, quantity, traceparent ('' if not sampled)
 --
 -- Returns one of
---   {'missing'}                          the sale is not in this Redis
+--   {'missing'}                          the sale, or a part of it, is not in this Redis
 --   {'loading'}                          somebody rebuilds it
 --   {'other_process'}                    it was loaded into another Redis process
 --   {'other_generation', generation}     the caller knows another generation
@@ -37,6 +37,13 @@ revision, incarnation = tonumber(revision), tonumber(incarnation)
 if newRevision < revision or (newRevision == revision and newIncarnation < incarnation) then
   return {'fenced'}
 end
+-- Whoever has sold something has orders and buyers; without them, who bought what is forgotten.
+local limit, left, sold = tonumber(fields[9]), tonumber(fields[10]), tonumber(fields[14])
+if sold > 0 and redis.call('EXISTS', orders, buyers) < 2 then return {'missing'} end
+-- Noted before anything else comes of this call: from here on, the holder before is refused.
+if newRevision > revision or newIncarnation > incarnation then
+  redis.call('HSET', sale, 'revision', ARGV[2], 'incarnation', ARGV[3])
+end
 
 local leftovers = redis.call('HGETALL', outbox)
 if #leftovers > 0 then
@@ -44,7 +51,6 @@ if #leftovers > 0 then
   return leftovers
 end
 
-local limit, left, sold = tonumber(fields[9]), tonumber(fields[10]), tonumber(fields[14])
 local free, batches, lastAt = fields[11], tonumber(fields[12]), tonumber(fields[13])
 local time = redis.call('TIME')
 local now = tonumber(time[1]) * 1000000 + tonumber(time[2])
@@ -170,9 +176,6 @@ for index = 6, #ARGV, 4 do
 end
 closeEvent()
 
-if newRevision > revision or newIncarnation > incarnation then
-  redis.call('HSET', sale, 'revision', ARGV[2], 'incarnation', ARGV[3])
-end
 if #outboxValues > 0 then
   for userId, buyer in pairs(boughtBy) do
     if buyer.firstAt then

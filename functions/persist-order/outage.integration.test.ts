@@ -1,18 +1,20 @@
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { mysql } from '#knative/local/stores/mysql.ts';
+import { readEnvironment } from '#lib/environment.ts';
 import { delivery } from '#lib/http/delivery.ts';
 import { anEventOf, requestOf } from '#lib/testing/order-events.ts';
 import { type OwnStore, startOwnStore } from '#lib/testing/own-store.ts';
 import { uniqueProductId } from '#lib/testing/unique.ts';
 import { migrate } from './migrate.ts';
-import { startSink } from './sink-under-test.ts';
+import { startSink } from './persist-fixture.ts';
 
 let store: OwnStore;
 let sink: ReturnType<typeof startSink>;
 beforeAll(async () => {
   store = await startOwnStore(mysql);
   await migrate(store.address);
-  sink = startSink({ mysqlUrl: store.address, deadlineMs: 1_000 });
+  const env = readEnvironment(['SECKILL_REDIS_URL', 'SECKILL_SIGNING_KEYS']);
+  sink = startSink({ ...env, SECKILL_MYSQL_URL: store.address }, 1_000);
 });
 afterAll(async () => {
   await store.remove();

@@ -1,5 +1,6 @@
 import fc from 'fast-check';
 import { afterAll, describe, expect, test } from 'vitest';
+import { readEnvironment } from '#lib/environment.ts';
 import { delivery } from '#lib/http/delivery.ts';
 import { sign } from '#lib/http/signature.ts';
 import { saleKeys } from '#lib/names.ts';
@@ -7,10 +8,11 @@ import type { OrderEvent } from '#lib/order-event.ts';
 import { formatOrderRecord, type OrderStatus } from '#lib/sale/order-record.ts';
 import { anEvent, anEventOf, requestOf } from '#lib/testing/order-events.ts';
 import { uniqueProductId } from '#lib/testing/unique.ts';
-import { startSink } from './sink-under-test.ts';
+import { startSink } from './persist-fixture.ts';
 
-const sink = startSink();
-const another = startSink();
+const env = readEnvironment(['SECKILL_MYSQL_URL', 'SECKILL_REDIS_URL', 'SECKILL_SIGNING_KEYS']);
+const sink = startSink(env);
+const another = startSink(env);
 afterAll(async () => {
   await sink.stop();
   await another.stop();
@@ -187,7 +189,7 @@ describe('the note of the status in Redis', () => {
   });
 
   test('is nobody’s business while Redis is away', async () => {
-    const alone = startSink({ redisUrl: 'redis://127.0.0.1:1' });
+    const alone = startSink({ ...env, SECKILL_REDIS_URL: ['redis://127.0.0.1:1'] });
     const productId = await onSale(2);
     expect(await alone.deliver(anEventOf(2, productId))).toBe(done);
     await alone.settle();

@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { boardKinds } from '#lib/names.ts';
-import { boards, compositeQuantityMax, compositeScore } from './score.ts';
+import { boards, compositeQuantityMax, compositeScore, totalsOfComposite } from './score.ts';
 
 /** From 2020 to the end of the composite's span in 2039. */
 const anyTime = fc.integer({ min: 1_577_836_800_000_000, max: 2 ** 41 * 1_000 - 1 });
@@ -30,6 +30,16 @@ test('the composite ranks more units first, then the earlier to the millisecond'
   const [first, second] = [1_790_000_000_000_000, 1_790_000_000_001_000];
   expect(compositeScore({ userFirstAt: first, userQuantity: 2 })).toBe(
     compositeScore({ userFirstAt: second, userQuantity: 2 }) + 1,
+  );
+});
+
+test('the composite says what it was made of, to the millisecond', () => {
+  fc.assert(
+    fc.property(anyTime, anyQuantity, (userFirstAt, userQuantity) => {
+      const firstAtMs = Math.floor(userFirstAt / 1_000);
+      const score = compositeScore({ userFirstAt, userQuantity });
+      expect(totalsOfComposite(score)).toEqual({ userQuantity, firstAtMs });
+    }),
   );
 });
 

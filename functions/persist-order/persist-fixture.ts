@@ -1,10 +1,10 @@
-// persist-order as `main.ts` puts it together, for tests: on real stores, without a port.
+// persist-order as `main.ts` puts it together, for its tests: on real stores, without a port.
 
 import { eq } from 'drizzle-orm';
 import { pino } from 'pino';
 import { Registry } from 'prom-client';
 import { persistConnections } from '#lib/constants.ts';
-import { readEnvironment } from '#lib/environment.ts';
+import type { Environment } from '#lib/environment.ts';
 import { createReadiness } from '#lib/http/serve.ts';
 import { createSinkMetrics } from '#lib/http/sink.ts';
 import { connectMysql } from '#lib/mysql/connect.ts';
@@ -17,27 +17,22 @@ import { createApp } from './app.ts';
 import { createPersistMetrics } from './metrics.ts';
 import { createWrite } from './write.ts';
 
-export interface SinkUnderTestOptions {
-  readonly mysqlUrl?: string;
-  readonly redisUrl?: string;
-  readonly deadlineMs?: number;
-}
+export type SinkEnvironment = Pick<
+  Environment,
+  'SECKILL_MYSQL_URL' | 'SECKILL_REDIS_URL' | 'SECKILL_SIGNING_KEYS'
+>;
 
-export function startSink(options: SinkUnderTestOptions = {}) {
-  const env = readEnvironment(['SECKILL_MYSQL_URL', 'SECKILL_REDIS_URL', 'SECKILL_SIGNING_KEYS']);
+export function startSink(env: SinkEnvironment, deadlineMs?: number) {
   const log = pino({ level: 'silent' });
   const registry = new Registry();
-  const { db, pool } = connectMysql(options.mysqlUrl ?? env.SECKILL_MYSQL_URL, persistConnections);
-  const redis = connectRedis(
-    options.redisUrl === undefined ? env.SECKILL_REDIS_URL : [options.redisUrl],
-    log,
-  );
+  const { db, pool } = connectMysql(env.SECKILL_MYSQL_URL, persistConnections);
+  const redis = connectRedis(env.SECKILL_REDIS_URL, log);
   const keys = env.SECKILL_SIGNING_KEYS;
   const { app, settle } = createApp({
     readiness: createReadiness(),
     sink: { signingKeys: keys, metrics: createSinkMetrics(registry), log, now: Date.now },
     metrics: createPersistMetrics(registry),
-    write: createWrite(pool, () => Date.now() * 1_000, options.deadlineMs),
+    write: createWrite(pool, () => Date.now() * 1_000, deadlineMs),
     note: (productId, statuses) => noteStatus(redis, productId, statuses),
   });
   return {

@@ -25,7 +25,8 @@ export function watchOrders(
   let orders: readonly Order[] | undefined;
   let isListWanted = true;
   let waits = 0;
-  const replace = (order: Order) => {
+  const replace = (order: Order | undefined) => {
+    if (order === undefined) return;
     orders = (orders ?? []).map((known) => (known.orderId === order.orderId ? order : known));
   };
   const running = poll({
@@ -41,7 +42,7 @@ export function watchOrders(
       } else {
         // One by one: an order is found by its id alone, a list needs a search.
         for (const { orderId } of (orders ?? []).filter(isOpen)) {
-          replace(await api.order(orderId));
+          replace(await api.order(orderId).catch(unlessUnknown));
         }
       }
       on.change();
@@ -71,6 +72,11 @@ export function watchOrders(
       running.refresh();
     },
   };
+}
+
+/** An order that cannot be found must not keep the others from being asked for. */
+function unlessUnknown(error: unknown): undefined {
+  if (!(error instanceof ReadError) || error.status !== 404) throw error;
 }
 
 function isOpen({ status }: Order): boolean {

@@ -16,6 +16,10 @@ test('a paused partition is resumed before it has run dry', () => {
   expect(constants.bufferedBytesLow).toBeGreaterThan(constants.fetchBytesPerPartitionMax);
 });
 
+test('a commit is over before the next one is due', () => {
+  expect(constants.commitTimeoutMs).toBeLessThan(constants.commitIntervalMs);
+});
+
 test('leaving commits and says good-bye within the deadline of the process', () => {
   const { inFlightDeadlineMs, commitTimeoutMs } = constants;
   expect(inFlightDeadlineMs + commitTimeoutMs).toBeLessThan(drainDeadlineMs);

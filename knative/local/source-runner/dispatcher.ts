@@ -8,7 +8,7 @@ import type { Log } from '#lib/telemetry/log.ts';
 import { type Assignment, createAssignment } from './assignment.ts';
 import { commitIntervalMs, commitTimeoutMs } from './constants.ts';
 import type { DeliveryPolicy } from './delivery.ts';
-import { joinGroup, type PartitionOffset } from './group-member.ts';
+import { type GroupMember, joinGroup } from './group-member.ts';
 import { createHttpSender } from './http-sender.ts';
 import { pollOrdered, pollUnordered } from './polling.ts';
 import { type Counters, createRecordDelivery, type Target } from './record-delivery.ts';
@@ -79,16 +79,15 @@ export function startDispatcher(source: ResolvedSource, kafka: Kafka, log: Log):
       polling.arrived();
     },
     revoked() {
-      if (assignment !== undefined) void commit(assignment);
+      if (assignment !== undefined) void commit(member, assignment, log);
       assignment?.abandon();
       assignment = undefined;
       polling.revoked();
     },
   };
   const member = joinGroup(kafka, { ...source, groupId: source.consumerGroup }, listener, log);
-  const commit = createCommits((offsets) => member.commit(offsets), log);
   const commits = setInterval(() => {
-    if (assignment !== undefined) void commit(assignment);
+    if (assignment !== undefined) void commit(member, assignment, log);
   }, commitIntervalMs);
 
   return {
@@ -106,7 +105,7 @@ export function startDispatcher(source: ResolvedSource, kafka: Kafka, log: Log):
       assignment?.abandon();
       while (polling.inFlight() > 0 && performance.now() < deadline) await wait(drainCheckMs);
       clearInterval(commits);
-      if (assignment !== undefined) await commit(assignment);
+      if (assignment !== undefined) await commit(member, assignment, log);
       await member.leave();
       await Promise.all([sink.sender.close(), deadLetterSink?.sender.close()]);
     },
@@ -125,36 +124,24 @@ function openTargets({ sinkUrl, deadLetterSinkUrl, delivery }: ResolvedSource): 
 }
 
 /**
- * A commit of what is done. One at a time, so that an older one never overtakes a newer; never
- * rejects: what could not be committed is delivered again.
+ * A commit of what is done, sent at once: when the group shares out anew, it has to be there
+ * before our request to join again. Never rejects: what is not committed is delivered again.
  */
-function createCommits(
-  commitOffsets: (offsets: readonly PartitionOffset[]) => Promise<void>,
-  log: Log,
-): (assignment: Assignment) => Promise<void> {
-  let last: Promise<void> = Promise.resolve();
-
-  async function commit(assignment: Assignment): Promise<void> {
-    const offsets = assignment.committable();
-    if (offsets.length === 0) return;
-    const late = new AbortController();
-    try {
-      await Promise.race([
-        commitOffsets(offsets),
-        wait(commitTimeoutMs, undefined, { signal: late.signal }).then(() => {
-          throw new Error('Kafka did not answer in time');
-        }),
-      ]);
-      assignment.committed(offsets);
-    } catch (error) {
-      log.warn({ err: error }, 'offsets were not committed; the events may come again');
-    } finally {
-      late.abort();
-    }
+async function commit(member: GroupMember, assignment: Assignment, log: Log): Promise<void> {
+  const offsets = assignment.committable();
+  if (offsets.length === 0) return;
+  const late = new AbortController();
+  try {
+    await Promise.race([
+      member.commit(offsets),
+      wait(commitTimeoutMs, undefined, { signal: late.signal }).then(() => {
+        throw new Error('Kafka did not answer in time');
+      }),
+    ]);
+    assignment.committed(offsets);
+  } catch (error) {
+    log.warn({ err: error }, 'offsets were not committed; the events may come again');
+  } finally {
+    late.abort();
   }
-
-  return (assignment) => {
-    last = last.then(() => commit(assignment));
-    return last;
-  };
 }

@@ -1,17 +1,10 @@
-// kafkajs as far as the runner reads with it: a member of a consumer group that comes back by
-// itself, whatever happens to it or to Kafka.
+// A member of a consumer group that comes back by itself, whatever happens to it or to Kafka.
 
 import { setTimeout as pause } from 'node:timers/promises';
-import type { Consumer, ConsumerRunConfig, Kafka, KafkaMessage } from 'kafkajs';
+import type { Consumer, Kafka } from 'kafkajs';
 import type { Log } from '#lib/telemetry/log.ts';
-import {
-  fetchBytesPerPartitionMax,
-  fetchWaitMaxMs,
-  heartbeatIntervalMs,
-  rebalanceTimeoutMs,
-  sessionTimeoutMs,
-  stuckAfterMs,
-} from './constants.ts';
+import { stuckAfterMs } from './constants.ts';
+import { connect, createConsumer, type GroupOptions, partitionsIn, run } from './consumer.ts';
 import type { TopicPartition } from './fetch-buffer.ts';
 import type { FetchedRecord } from './record-to-request.ts';
 
@@ -38,13 +31,6 @@ export interface GroupMember {
   leave(): Promise<void>;
 }
 
-export interface GroupOptions {
-  readonly groupId: string;
-  readonly topics: readonly string[];
-  /** Where to start in a partition of which the group has committed nothing. */
-  readonly initialOffset: 'earliest' | 'latest';
-}
-
 const restartPauseMs = 500;
 const disposeTimeoutMs = 5_000;
 const progressCheckMs = 5_000;
@@ -56,25 +42,33 @@ export function joinGroup(
   listener: MemberListener,
   log: Log,
 ): GroupMember {
+  const { groupId, topics } = options;
   const stopping = new AbortController();
   let current: Consumer | undefined;
+  let memberId: string | undefined;
   let isAway = false;
 
   async function live(): Promise<void> {
-    const consumer = createConsumer(kafka, options.groupId);
+    const { consumer, strikeOff } = createConsumer(kafka, groupId);
     const ended = endOf(consumer, stopping.signal);
-    forwardAssignments(consumer, {
-      ...listener,
-      assigned(partitions) {
-        isAway = false;
-        listener.assigned(partitions);
-      },
+    consumer.on('consumer.group_join', ({ payload }) => {
+      isAway = false;
+      memberId = payload.memberId;
+      listener.assigned(partitionsIn(payload.memberAssignment));
     });
-    try {
-      const started = start(consumer, options, listener, () => {
-        current = consumer;
+    consumer.on('consumer.rebalancing', () => {
+      listener.revoked();
+    });
+    const start = async () => {
+      await connect(consumer, options);
+      if (memberId !== undefined) await strikeOff(memberId);
+      current = consumer;
+      await run(consumer, (records, end) => {
+        listener.fetched(records, end);
       });
-      await Promise.race([ended.promise, started.then(() => ended.promise)]);
+    };
+    try {
+      await Promise.race([ended.promise, start().then(() => ended.promise)]);
     } finally {
       ended.forget();
       current = undefined;
@@ -86,7 +80,6 @@ export function joinGroup(
   async function liveOn(): Promise<void> {
     while (!stopping.signal.aborted) {
       await live().catch((error: unknown) => {
-        const { groupId, topics } = options;
         if (!isAway) log.warn({ err: error, groupId, topics }, 'not consuming, trying again');
         isAway = true;
       });
@@ -102,86 +95,19 @@ export function joinGroup(
     },
     setPaused({ topic, partition }, isPaused) {
       const partitions = [{ topic, partitions: [partition] }];
-      if (isPaused) current?.pause(partitions);
-      else current?.resume(partitions);
+      try {
+        if (isPaused) current?.pause(partitions);
+        else current?.resume(partitions);
+      } catch (error) {
+        // It is just crashing; its successor starts with none paused.
+        log.debug({ err: error }, 'a partition could not be paused or resumed');
+      }
     },
     async leave() {
       stopping.abort();
       await lives;
     },
   };
-}
-
-function createConsumer(kafka: Kafka, groupId: string): Consumer {
-  return kafka.consumer({
-    groupId,
-    sessionTimeout: sessionTimeoutMs,
-    heartbeatInterval: heartbeatIntervalMs,
-    rebalanceTimeout: rebalanceTimeoutMs,
-    maxBytesPerPartition: fetchBytesPerPartitionMax,
-    // A record is handed over as soon as it is there; the wait bounds empty fetches only.
-    minBytes: 1,
-    maxWaitTimeInMs: fetchWaitMaxMs,
-    // Only what is committed: kafkajs' name for isolation.level=read_committed.
-    readUncommitted: false,
-    allowAutoTopicCreation: false,
-    // Never restarted by kafkajs, which does so for some errors only; always by us.
-    retry: { retries: 4, initialRetryTime: 100, restartOnFailure: () => Promise.resolve(false) },
-  });
-}
-
-async function start(
-  consumer: Consumer,
-  options: GroupOptions,
-  listener: MemberListener,
-  onConnected: () => void,
-): Promise<void> {
-  await consumer.connect();
-  const fromBeginning = options.initialOffset === 'earliest';
-  await consumer.subscribe({ topics: [...options.topics], fromBeginning });
-  onConnected();
-  const eachBatch: ConsumerRunConfig['eachBatch'] = (payload) => {
-    const { batch } = payload;
-    const { topic, partition, messages } = batch;
-    listener.fetched(
-      messages.map((message) => recordOf({ topic, partition }, message)),
-      BigInt(batch.highWatermark),
-    );
-    // Only moves the place of the next fetch; what is committed is ours to say.
-    payload.resolveOffset(batch.lastOffset());
-    return Promise.resolve();
-  };
-  await consumer.run({ autoCommit: false, eachBatchAutoResolve: false, eachBatch });
-}
-
-function recordOf(from: TopicPartition, message: KafkaMessage): FetchedRecord {
-  const { key, value, offset, timestamp, headers = {} } = message;
-  return {
-    ...from,
-    offset: BigInt(offset),
-    timestampMs: Number(timestamp),
-    key,
-    value,
-    headers: Object.entries(headers).flatMap(([name, values]) =>
-      (Array.isArray(values) ? values : [values]).map(
-        // kafkajs types headers as they are sent; fetched ones are buffers, or null.
-        (one) => [name, (one ?? null) as Buffer | null] as const,
-      ),
-    ),
-  };
-}
-
-function forwardAssignments(consumer: Consumer, listener: MemberListener): void {
-  consumer.on('consumer.group_join', ({ payload }) => {
-    listener.assigned(
-      Object.entries(payload.memberAssignment).flatMap(([topic, partitions]) =>
-        partitions.map((partition) => ({ topic, partition })),
-      ),
-    );
-  });
-  consumer.on('consumer.rebalancing', () => {
-    listener.revoked();
-  });
 }
 
 /** Rejects when the consumer crashed or stopped getting on, resolves when it is told to stop. */

@@ -23,6 +23,11 @@ test('an event never holds more than one turn', () => {
   expect(constants.eventOrdersMax).toBeLessThanOrEqual(constants.turnOrdersMax);
 });
 
+test('an event fits into a send, and a send into what Kafka takes for one partition', () => {
+  expect(constants.eventBytesMax).toBeLessThan(constants.sendBytesMax);
+  expect(constants.sendBytesMax + constants.eventBytesMax).toBeLessThan(1_000_000);
+});
+
 test('a sink answers before the source gives up waiting, and holds what one event may', () => {
   const { mysqlLockWaitSeconds, persistDeadlineMs, persistWaitMaxMs } = constants;
   expect(mysqlLockWaitSeconds * 1_000).toBeLessThan(persistDeadlineMs);

@@ -21,6 +21,8 @@ export const turnOrdersMax = 512;
 /** One event: at most this many orders and bytes; a larger turn becomes several events. */
 export const eventOrdersMax = 200;
 export const eventBytesMax = 48 * 1_024;
+/** One send: all of it may be for one partition, where Kafka takes a megabyte at once. */
+export const sendBytesMax = 512 * 1_024;
 
 /** The edge's side of the hop to `purchase`. */
 export const edgeBatchesInFlightPerProduct = 4;

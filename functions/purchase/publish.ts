@@ -3,6 +3,7 @@
 // with the same bytes; its id tells the sinks that they have it.
 
 import { createHash } from 'node:crypto';
+import { sendBytesMax } from '#lib/constants.ts';
 import { sign } from '#lib/http/signature.ts';
 import type { EventProducer, Message } from '#lib/kafka/producer.ts';
 import { ordersTopic, topics } from '#lib/names.ts';
@@ -34,61 +35,102 @@ export interface PublisherDependencies {
   readonly onSend?: (events: number, acknowledged: boolean) => void;
 }
 
+/** What one caller gave; it is published when nothing of it is open any more. */
 interface Parcel {
-  readonly events: readonly PublishedEvent[];
+  open: number;
   readonly resolve: () => void;
   readonly reject: (error: unknown) => void;
 }
 
+interface Entry {
+  readonly event: PublishedEvent;
+  readonly parcel: Parcel;
+}
+
 export function createPublisher(dependencies: PublisherDependencies): Publisher {
-  const { connect, signingKeys, onSend } = dependencies;
-  let waiting: Parcel[] = [];
-  let producer: EventProducer | undefined;
+  const { signingKeys, onSend } = dependencies;
+  let waiting: Entry[] = [];
+  let producer: Promise<EventProducer> | undefined;
   let pumping: Promise<void> | undefined;
 
-  async function sendAll(parcels: readonly Parcel[]): Promise<void> {
-    const events = parcels.flatMap((parcel) => parcel.events);
+  const leave = () => {
+    producer?.then(
+      (left) => {
+        left.discard();
+      },
+      () => undefined,
+    );
+    producer = undefined;
+  };
+
+  /** The producer in use; all who ask while it connects get the same. */
+  async function connected(): Promise<EventProducer> {
+    producer ??= dependencies.connect();
+    const connecting = producer;
     try {
-      const messages = events.map((event) => messageOf(event, signingKeys));
-      producer ??= await connect();
-      await producer.send(ordersTopic, messages);
+      return await connecting;
     } catch (error) {
-      producer?.discard();
-      producer = undefined;
-      onSend?.(events.length, false);
-      for (const { reject } of parcels) reject(error);
+      if (producer === connecting) producer = undefined;
+      throw error;
+    }
+  }
+
+  async function sendAll(entries: readonly Entry[]): Promise<void> {
+    try {
+      const messages = entries.map(({ event }) => messageOf(event, signingKeys));
+      const current = await connected();
+      await current.send(ordersTopic, messages);
+    } catch (error) {
+      leave();
+      onSend?.(entries.length, false);
+      const failed = new Set(entries.map(({ parcel }) => parcel));
+      waiting = waiting.filter(({ parcel }) => !failed.has(parcel));
+      for (const { reject } of failed) reject(error);
       return;
     }
-    onSend?.(events.length, true);
-    for (const { resolve } of parcels) resolve();
+    onSend?.(entries.length, true);
+    for (const { parcel } of entries) {
+      parcel.open -= 1;
+      if (parcel.open === 0) parcel.resolve();
+    }
   }
 
   async function pump(): Promise<void> {
-    while (waiting.length > 0) {
-      const parcels = waiting;
-      waiting = [];
-      await sendAll(parcels);
-    }
+    while (waiting.length > 0) await sendAll(waiting.splice(0, countThatFit(waiting)));
     pumping = undefined;
   }
 
   return {
     async connect() {
-      producer ??= await connect();
+      await connected();
     },
-    publish(events) {
-      return new Promise((resolve, reject) => {
-        waiting.push({ events, resolve, reject });
+    async publish(events) {
+      if (events.length === 0) return;
+      await new Promise<void>((resolve, reject) => {
+        const parcel = { open: events.length, resolve, reject };
+        for (const event of events) waiting.push({ event, parcel });
         pumping ??= pump();
       });
     },
     async stop() {
       await pumping;
-      producer?.discard();
-      producer = undefined;
+      leave();
     },
   };
 }
+
+/** How many from the front may go out as one send: at least one. */
+function countThatFit(entries: readonly Entry[]): number {
+  let bytes = 0;
+  const excess = entries.findIndex(({ event }, index) => {
+    bytes += Buffer.byteLength(event.data) + messageOverheadBytes;
+    return index > 0 && bytes > sendBytesMax;
+  });
+  return excess === -1 ? entries.length : excess;
+}
+
+/** What headers and framing add to an event, at most. */
+const messageOverheadBytes = 1_024;
 
 const partitionCount = topics.find(({ name }) => name === ordersTopic)?.partitions ?? 1;
 

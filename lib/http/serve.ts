@@ -2,10 +2,12 @@
 // finishes what it has taken before it leaves, within a deadline.
 
 import { createServer, type Server } from 'node:http';
-import { getRequestListener } from '@hono/node-server';
+import { getRequestListener, RequestError } from '@hono/node-server';
 import type { Hono } from 'hono';
 import { drainDeadlineMs } from '#lib/constants.ts';
 import type { Log } from '#lib/telemetry/log.ts';
+import { problem } from './problem.ts';
+import { answerBadTarget, answerUnreadable } from './unreadable.ts';
 
 /** Ready means: has been ready once, and is not draining (decision 12). */
 export interface Readiness {
@@ -40,7 +42,13 @@ export async function listen(
   app: Hono,
   { host, port, log }: { host: string; port: number; log: Log },
 ): Promise<{ server: Server; port: number }> {
-  const listener = getRequestListener(app.fetch);
+  const listener = getRequestListener(app.fetch, {
+    errorHandler(error) {
+      if (error instanceof RequestError) return answerBadTarget();
+      log.error({ err: error }, 'a request failed');
+      return problem('unavailable');
+    },
+  });
   const server = createServer(
     {
       // Longer than any proxy keeps an idle connection: Node's 5 s makes the queue-proxy answer
@@ -49,6 +57,8 @@ export async function listen(
       headersTimeout: 10_000,
       requestTimeout: 30_000,
       maxHeaderSize: 16 * 1_024,
+      // Its absence is answered like every other fault, and not by Node without a word.
+      requireHostHeader: false,
     },
     (request, response) => {
       listener(request, response).catch((error: unknown) => {
@@ -56,6 +66,7 @@ export async function listen(
       });
     },
   );
+  answerUnreadable(server);
   await new Promise<void>((resolve, reject) => {
     server.once('error', reject);
     server.listen(port, host, () => {

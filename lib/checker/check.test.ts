@@ -87,6 +87,7 @@ test('a sale in which everything is right is ok', () => {
     duplicated: 0,
     ranked: 3,
     pending: 0,
+    known: true,
     ok: true,
     settling: false,
     problems: [],
@@ -427,7 +428,20 @@ test('a rebuilt sale is ok, and what came late of the older generation is not lo
   expect(check(facts)).toMatchObject({ sold: 7, lost: 0, oversold: 0, ok: true });
 });
 
-test('of ten thousand findings three are named', () => {
+test('a product of which no store has heard is not known', () => {
+  const nothing = changed(({ redis, kafka, mysql }) => {
+    for (const fields of [redis.sale, redis.saleAfter, redis.orders, redis.buyers]) fields.clear();
+    for (const board of Object.values(redis.boards)) board.clear();
+    redis.productScore = undefined;
+    kafka.events = [];
+    mysql.orders = [];
+    mysql.units = [];
+    mysql.product = undefined;
+  });
+  expect(check(nothing)).toMatchObject({ known: false, ok: false, settling: false });
+});
+
+test('of many findings of one kind three are named', () => {
   const facts = changed(({ kafka }) => {
     for (let number = 10; number < 20; number += 1) {
       kafka.events.push({ partition: 1, offset: number, id: `p-1.1.${number}`, data: 'x' });

@@ -49,6 +49,7 @@ export function check(facts: Facts): Verdict {
   const waitingLines = waiting.lines();
   return {
     ...counts,
+    known: isKnown(facts),
     ok: problemLines.length === 0 && waitingLines.length === 0,
     settling: problemLines.length === 0 && waitingLines.length > 0,
     problems: problemLines,
@@ -59,6 +60,13 @@ export function check(facts: Facts): Verdict {
 /** Whether the sale is in Redis. A settled sale leaves it after some days. */
 function isLoaded({ redis: { sale, orders, buyers, outbox } }: Facts): boolean {
   return [sale, orders, buyers, outbox].some(({ size }) => size > 0);
+}
+
+function isKnown(facts: Facts): boolean {
+  const { kafka, mysql } = facts;
+  return (
+    mysql.product !== undefined || mysql.orders.length + kafka.events.length > 0 || isLoaded(facts)
+  );
 }
 
 /** Whether Redis can be compared with the other stores now, and if not, why. */

@@ -289,7 +289,7 @@ test('an order in the dead letters is lost', async () => {
 
 test('a product that no store knows', async () => {
   const verdict = await verdictOn(uniqueProductId());
-  expect(verdict).toMatchObject({ stock: 0, sold: 0, ok: false, settling: false });
+  expect(verdict).toMatchObject({ known: false, stock: 0, sold: 0, ok: false });
   expect(verdict.problems).toEqual(['MySQL does not know this product']);
 });
 

@@ -83,6 +83,8 @@ export interface Verdict {
   readonly ranked: number;
   /** Accepted orders still in the outbox. */
   readonly pending: number;
+  /** False where no store has ever heard of the product. */
+  readonly known: boolean;
   /** Nothing is wrong and nothing is under way. */
   readonly ok: boolean;
   /** Nothing is known to be wrong, but something is under way: look again. */

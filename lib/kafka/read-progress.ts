@@ -1,0 +1,50 @@
+// How far consumer groups have got in a topic, by their committed offsets.
+
+import { type Admin, Kafka, logLevel } from 'kafkajs';
+import { KafkaUnavailable } from './unavailable.ts';
+
+const requestTimeoutMs = 5_000;
+
+export interface Progress {
+  /** Group → partition → the first offset that is not committed; -1 where nothing is. */
+  readonly committed: ReadonlyMap<string, ReadonlyMap<number, number>>;
+  /** False once the topic's oldest records have been deleted. */
+  readonly complete: boolean;
+}
+
+/** Asks for the progress of these groups. Throws KafkaUnavailable. */
+export async function readProgress(
+  brokers: readonly string[],
+  topic: string,
+  groups: readonly string[],
+): Promise<Progress> {
+  const kafka = new Kafka({
+    clientId: 'seckill-read-progress',
+    brokers: [...brokers],
+    requestTimeout: requestTimeoutMs,
+    // A broker that is starting answers "not available" for a moment.
+    retry: { retries: 4, initialRetryTime: 100 },
+    logLevel: logLevel.NOTHING,
+  });
+  const admin = kafka.admin();
+  try {
+    await admin.connect();
+    const committed = new Map<string, ReadonlyMap<number, number>>();
+    for (const group of groups) committed.set(group, await committedBy(admin, group, topic));
+    const offsets = await admin.fetchTopicOffsets(topic);
+    return { committed, complete: offsets.every(({ low }) => Number(low) === 0) };
+  } catch (error) {
+    throw new KafkaUnavailable(`the progress in ${topic} could not be read`, { cause: error });
+  } finally {
+    admin.disconnect().catch(() => undefined);
+  }
+}
+
+async function committedBy(
+  admin: Admin,
+  groupId: string,
+  topic: string,
+): Promise<ReadonlyMap<number, number>> {
+  const [answer] = await admin.fetchOffsets({ groupId, topics: [topic] });
+  return new Map(answer?.partitions.map(({ partition, offset }) => [partition, Number(offset)]));
+}

@@ -47,7 +47,7 @@ export const eventBodyBytesMax = 1_048_576;
 /** Orders and units together; an event alone may hold more. */
 export const persistRowsPerTransactionMax = 4_000;
 export const persistConnections = 10;
-export const persistWaitMaxMs = 3_000;
+export const persistWaitMaxMs = 4_500;
 export const persistDeadlineMs = 10_000;
 export const mysqlLockWaitSeconds = 3;
 /** The `timeout` of the KafkaSources (PT15S): an event without an answer by then is sent again. */

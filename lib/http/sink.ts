@@ -30,7 +30,7 @@ export type Consume = (batch: OrderBatch) => Promise<Refusal | undefined>;
 /** Registers the metrics that every sink has. */
 export function createSinkMetrics(registry: Registry): SinkMetrics {
   const registers = [registry];
-  return {
+  const metrics: SinkMetrics = {
     events: new Counter({
       name: 'seckill_events_total',
       help: 'Events by the answer they got: done, retry (503), never (422).',
@@ -50,6 +50,9 @@ export function createSinkMetrics(registry: Registry): SinkMetrics {
       registers,
     }),
   };
+  // From zero on, so that the first event is an increase.
+  for (const result of Object.keys(delivery)) metrics.events.inc({ result }, 0);
+  return metrics;
 }
 
 /**

@@ -2,6 +2,7 @@
 // made to fail, and tokens for it.
 
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import type { Hono } from 'hono';
 import { SignJWT } from 'jose';
 import { Registry } from 'prom-client';
 import { close, createReadiness, listen } from '#lib/http/serve.ts';
@@ -21,6 +22,17 @@ import { createSendBatch } from './send-batch.ts';
 const jwtKey = 'a-key-of-the-tests-with-more-than-32-characters';
 const signingKeys = ['a-signing-key-of-the-tests-with-32-or-more'];
 export const pseudonymKey = 'a-pseudonym-key-of-the-tests-with-32-or-more';
+
+/** What `main.ts` reads, for an edge that takes the tokens of `tokenFor`. */
+export function environmentFor(redisUrl: string, purchaseUrl: string): Record<string, string> {
+  return {
+    SECKILL_REDIS_URL: redisUrl,
+    SECKILL_PURCHASE_URL: purchaseUrl,
+    SECKILL_JWT_KEY: jwtKey,
+    SECKILL_SIGNING_KEYS: signingKeys.join(','),
+    SECKILL_PSEUDONYM_KEY: pseudonymKey,
+  };
+}
 
 export interface SeenRequest {
   readonly method: string;
@@ -93,7 +105,12 @@ async function listenOnLoopback(server: Server): Promise<number> {
   return address.port;
 }
 
+/** Where nobody listens. */
+export const awayRedisUrl = 'redis://127.0.0.1:1';
+export const awayPurchaseUrl = 'http://127.0.0.1:1';
+
 export interface Edge {
+  readonly app: Hono;
   readonly url: string;
   readonly port: number;
   readonly redis: RedisClient;
@@ -137,11 +154,14 @@ export async function startEdge(
     readiness,
     log,
   });
-  await new Promise<void>((resolve) => redis.once('ready', resolve));
+  if (redisUrl !== awayRedisUrl) {
+    await new Promise<void>((resolve) => redis.once('ready', resolve));
+  }
   const { server, port } = await listen(app, { host: '127.0.0.1', port: 0, log });
   readiness.markReady();
   const url = `http://127.0.0.1:${port}`;
   return {
+    app,
     url,
     port,
     redis,

@@ -99,7 +99,7 @@ const paths = {
   },
   '/operator/limits/{tier}': {
     put: operation('Sets a limit, from a second later on', {
-      ...changeOfLimit(),
+      ...changeOfLimit('wrong_type', 'too_large'),
       body: ref('Limit'),
     }),
     delete: operation('Puts the default of a limit back', changeOfLimit()),
@@ -121,7 +121,7 @@ export function answerOpenApi(): Response {
   return json(documentText, { 'cache-control': 'no-cache' });
 }
 
-function changeOfLimit() {
+function changeOfLimit(...more: readonly Outcome[]) {
   return {
     isForUsers: true,
     parameters: [
@@ -130,7 +130,7 @@ function changeOfLimit() {
     ],
     answers: {
       200: answer(ref('Limits')),
-      ...problems(...identity, ...body, 'forbidden', 'not_found', 'unknown_product'),
+      ...problems(...identity, 'malformed', 'forbidden', 'not_found', 'unknown_product', ...more),
     },
   };
 }

@@ -1,0 +1,151 @@
+import { afterAll, beforeAll, beforeEach, expect, test, vi } from 'vitest';
+import { redis as redisStore } from '#knative/local/stores/redis.ts';
+import { setLimit, type Tier } from '#lib/buckets/limits.ts';
+import { bucketKey } from '#lib/buckets/take.ts';
+import { connectRedis, type RedisClient } from '#lib/redis/connect.ts';
+import { createLog } from '#lib/telemetry/log.ts';
+import { type OwnStore, startOwnStore } from '#lib/testing/own-store.ts';
+import { type Admit, type Admitted, createAdmit } from './admit.ts';
+import { createLimitsNow } from './limits-now.ts';
+
+let store: OwnStore;
+let redis: RedisClient;
+let nowMs = 0;
+let admit: Admit;
+
+beforeAll(async () => {
+  store = await startOwnStore(redisStore);
+  redis = connectRedis([store.address], createLog('test', 'silent'));
+  await new Promise<void>((resolve) => redis.once('ready', resolve));
+});
+
+afterAll(async () => {
+  redis.disconnect();
+  await store.remove();
+});
+
+beforeEach(async () => {
+  await redis.flushall();
+  nowMs = 0;
+  admit = createAdmit({ redis, limitsNow: createLimitsNow(redis, () => nowMs) });
+});
+
+/** So slow that nothing refills while a test runs. */
+const only = (capacity: number) => ({ rate: 1, capacity });
+const limit = (tier: Tier, capacity: number, productId?: string) =>
+  setLimit(redis, { tier, productId }, only(capacity));
+const request = (userId: string, productId = 'p', address = '203.0.113.9') => {
+  return { userId, productId, address: () => address };
+};
+
+function tally(admitted: readonly Admitted[]): Record<string, number> {
+  const counts: Record<string, number> = {};
+  for (const one of admitted) {
+    const name = one.outcome === 'rate_limited' ? one.tier : one.outcome;
+    counts[name] = (counts[name] ?? 0) + 1;
+  }
+  return counts;
+}
+
+test('each tier lets pass what it holds, and says which one refused', async () => {
+  await limit('user', 3);
+  await limit('product', 5, 'small');
+  await limit('global', 9);
+  const one = await Promise.all(Array.from({ length: 4 }, () => admit(request('greedy', 'q'))));
+  expect(tally(one)).toEqual({ admitted: 3, user: 1 });
+  const small = await Promise.all(
+    Array.from({ length: 7 }, (_, index) => admit(request(`user ${index}`, 'small'))),
+  );
+  expect(tally(small)).toEqual({ admitted: 5, product: 2 });
+  const rest = await Promise.all(
+    Array.from({ length: 4 }, (_, index) => admit(request(`other ${index}`))),
+  );
+  expect(tally(rest)).toEqual({ admitted: 1, global: 3 });
+});
+
+test('addresses are not counted unless a limit says so', async () => {
+  const asked = vi.fn(() => '203.0.113.9');
+  expect(await admit({ userId: 'u', productId: 'p', address: asked })).toEqual({
+    outcome: 'admitted',
+  });
+  expect(asked).not.toHaveBeenCalled();
+  await limit('ip', 2);
+  nowMs = 2_000;
+  const admitted = await Promise.all(['a', 'b', 'c'].map((user) => admit(request(user))));
+  expect(tally(admitted)).toEqual({ admitted: 2, ip: 1 });
+  expect(tally([await admit(request('d', 'p', '198.51.100.1'))])).toEqual({ admitted: 1 });
+});
+
+test('first come, first served', async () => {
+  await limit('product', 2);
+  const users = ['a', 'b', 'c', 'd'];
+  const admitted = await Promise.all(users.map((user) => admit(request(user))));
+  expect(admitted.map(({ outcome }) => outcome)).toEqual([
+    'admitted',
+    'admitted',
+    'rate_limited',
+    'rate_limited',
+  ]);
+});
+
+test('what a later tier refuses is given back to the earlier ones', async () => {
+  await limit('user', 10);
+  await limit('product', 6);
+  await limit('global', 4);
+  const admitted = await Promise.all(Array.from({ length: 8 }, () => admit(request('u'))));
+  expect(tally(admitted)).toEqual({ admitted: 4, product: 2, global: 2 });
+  // Only the four that passed have cost anything, in any tier.
+  const level = async (tier: Tier, subject: string) =>
+    Math.floor(Number((await redis.get(bucketKey(tier, subject)))?.split(' ')[0]) / 1_000_000);
+  await vi.waitFor(async () => {
+    expect([await level('user', 'u'), await level('product', 'p')]).toEqual([6, 2]);
+  });
+});
+
+test('requests of one turn share one call per tier', async () => {
+  await admit(request('warm'));
+  await redis.config('RESETSTAT');
+  await Promise.all(Array.from({ length: 100 }, (_, index) => admit(request(`user ${index}`))));
+  const [, calls] = /cmdstat_evalsha:calls=(\d+)/.exec(await redis.info('commandstats')) ?? [];
+  expect(calls).toBe('3');
+});
+
+test('a change of the limits counts within a second', async () => {
+  await admit(request('u'));
+  await limit('user', 1);
+  nowMs = 1_001;
+  const admitted = [await admit(request('u')), await admit(request('u'))];
+  expect(tally(admitted)).toEqual({ admitted: 1, user: 1 });
+});
+
+test('two instances share the buckets', async () => {
+  await limit('product', 10);
+  const second = connectRedis([store.address], createLog('test', 'silent'));
+  await new Promise<void>((resolve) => second.once('ready', resolve));
+  const other = createAdmit({ redis: second, limitsNow: createLimitsNow(second) });
+  const admitted = await Promise.all(
+    Array.from({ length: 30 }, (_, index) =>
+      (index % 2 === 0 ? admit : other)(request(`user ${index}`)),
+    ),
+  );
+  second.disconnect();
+  expect(tally(admitted)).toEqual({ admitted: 10, product: 20 });
+});
+
+test('while Redis is away nobody passes, and soon after it is back they do', async () => {
+  await admit(request('u'));
+  store.freeze();
+  const startedAtMs = performance.now();
+  expect(await admit(request('u'))).toEqual({ outcome: 'unavailable' });
+  expect(performance.now() - startedAtMs).toBeLessThan(5_000);
+  store.thaw();
+  await vi.waitFor(async () => {
+    expect(await admit(request('u'))).toEqual({ outcome: 'admitted' });
+  }, 10_000);
+  await store.stop();
+  expect(await admit(request('u'))).toEqual({ outcome: 'unavailable' });
+  await store.start();
+  await vi.waitFor(async () => {
+    expect(await admit(request('u'))).toEqual({ outcome: 'admitted' });
+  }, 10_000);
+});

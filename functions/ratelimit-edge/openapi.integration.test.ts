@@ -1,0 +1,275 @@
+// /openapi.json is kept true: every status of every operation in it is driven here, each answer is
+// held against its schema, and no route is left out.
+
+import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
+import { z } from 'zod';
+import { redis as redisStore } from '#knative/local/stores/redis.ts';
+import { recordBatch } from '#lib/board/board.ts';
+import { setLimit } from '#lib/buckets/limits.ts';
+import type { OrderEvent } from '#lib/order-event.ts';
+import type { PurchaseAnswer } from '#lib/outcome.ts';
+import { type OwnStore, startOwnStore } from '#lib/testing/own-store.ts';
+import {
+  acceptAll,
+  answerBatch,
+  awayPurchaseUrl,
+  awayRedisUrl,
+  type Edge,
+  type FakePurchase,
+  startEdge,
+  startFakePurchase,
+  tokenFor,
+} from './edge-fixture.ts';
+
+type Json = Record<string, unknown>;
+interface Operation {
+  readonly responses: Record<string, { content: Record<string, { schema: Json }> }>;
+}
+interface Document {
+  readonly openapi: string;
+  readonly paths: Record<string, Record<string, Operation>>;
+  readonly components: { schemas: Record<string, Json> };
+}
+
+let store: OwnStore;
+let purchase: FakePurchase;
+let edge: Edge;
+let away: Edge;
+let document: Document;
+let user: string;
+let operator: string;
+const driven = new Set<string>();
+
+beforeAll(async () => {
+  store = await startOwnStore(redisStore);
+  purchase = await startFakePurchase();
+  edge = await startEdge(store.address, purchase.url);
+  away = await startEdge(awayRedisUrl, awayPurchaseUrl);
+  document = (await (await fetch(`${edge.url}/openapi.json`)).json()) as Document;
+  user = await tokenFor('user');
+  operator = await tokenFor('operator', 'operator');
+});
+
+afterAll(async () => {
+  await Promise.all([edge.stop(), away.stop()]);
+  await purchase.close();
+  await store.remove();
+});
+
+beforeEach(async () => {
+  await edge.redis.flushall();
+  purchase.answer = acceptAll;
+});
+
+/** The schema with its references filled in, and closed: a field it does not name is an error. */
+function closed(schema: unknown): unknown {
+  if (Array.isArray(schema)) return schema.map(closed);
+  if (typeof schema !== 'object' || schema === null) return schema;
+  if ('$ref' in schema) {
+    return closed(document.components.schemas[String(schema.$ref).split('/').at(-1) ?? '']);
+  }
+  const filled = Object.fromEntries(
+    Object.entries(schema).map(([name, value]) => [name, closed(value)]),
+  );
+  const isObject = filled['type'] === 'object' && filled['properties'] !== undefined;
+  return isObject ? { additionalProperties: false, ...filled } : filled;
+}
+
+async function drive(operation: string, response: Promise<Response>, wanted: string) {
+  const [method = '', path = ''] = operation.split(' ');
+  const answer = await response;
+  const body = (await answer.json()) as Json;
+  const outcome = typeof body['outcome'] === 'string' ? ` ${body['outcome']}` : '';
+  expect(`${answer.status}${outcome}`, operation).toBe(wanted);
+  const documented = document.paths[path]?.[method]?.responses[String(answer.status)];
+  const [type = '', media] = Object.entries(documented?.content ?? {})[0] ?? [];
+  expect(answer.headers.get('content-type'), `${operation} ${wanted}`).toBe(type);
+  const schema = z.fromJSONSchema(closed(media?.schema) as z.core.JSONSchema.JSONSchema);
+  expect(schema.safeParse(body).error, `${operation} ${wanted}`).toBeUndefined();
+  driven.add(`${operation} ${wanted}`);
+}
+
+interface Asked {
+  readonly at?: Edge;
+  readonly token?: string;
+  readonly body?: string;
+  readonly type?: string;
+}
+
+function send(method: string, path: string, asked: Asked = {}): Promise<Response> {
+  const { at = edge, token, body, type = 'application/json' } = asked;
+  return fetch(`${at.url}${path}`, {
+    method,
+    headers: {
+      'content-type': type,
+      ...(token === undefined ? {} : { authorization: `Bearer ${token}` }),
+    },
+    ...(body === undefined ? {} : { body }),
+  });
+}
+
+const product = {
+  productId: 'p1',
+  name: 'Phone',
+  unitPrice: 100,
+  currency: 'CNY',
+  stock: 3,
+  left: 2,
+  state: 'open',
+  opensAt: '2026-11-22T12:00:00.000000Z',
+  closesAt: null,
+  now: '2026-11-22T12:00:00.000Z',
+  limitPerUser: 1,
+};
+const order = {
+  orderId: 'p1.1234567890123456789012',
+  productId: 'p1',
+  quantity: 1,
+  status: 'rejected',
+  unitPrice: 100,
+  currency: 'CNY',
+  acceptedAt: '2026-11-22T12:00:00.000000Z',
+  reason: 'no unit',
+};
+
+test('a purchase', async () => {
+  const operation = 'post /api/products/{productId}/purchase';
+  const answers: [string, PurchaseAnswer][] = [
+    ['202', { outcome: 'accepted', quantity: 1 }],
+    ['200', { outcome: 'replayed', quantity: 1 }],
+    ['409 not_open', { outcome: 'not_open', opensAtUs: 1_800_000_000_123_456 }],
+    ['410 sold_out', { outcome: 'sold_out', left: 0 }],
+    ['422 key_reused', { outcome: 'key_reused' }],
+    ['409 limit_reached', { outcome: 'limit_reached' }],
+    ['409 ended', { outcome: 'ended' }],
+    ['409 paused', { outcome: 'paused' }],
+    ['404 unknown_product', { outcome: 'unknown_product' }],
+    ['503 unavailable', { outcome: 'unavailable' }],
+  ];
+  for (const [wanted, answer] of answers) {
+    purchase.answer = (request, response) => {
+      answerBatch(request, response, () => answer);
+    };
+    await drive(operation, edge.buy({}), wanted);
+  }
+  await drive(operation, edge.buy({ token: 'none' }), '401 unauthenticated');
+  await drive(operation, edge.buy({ quantity: 0 }), '400 malformed');
+  await drive(operation, edge.buy({ quantity: 'x'.repeat(5_000) }), '413 too_large');
+  const headers = { 'content-type': 'text/plain' };
+  await drive(operation, edge.buy({ headers }), '415 wrong_type');
+  await setLimit(edge.redis, { tier: 'user' }, { rate: 1, capacity: 1 });
+  await expect
+    .poll(async () => (await edge.buy({})).status, { timeout: 5_000, interval: 20 })
+    .toBe(429);
+  await drive(operation, edge.buy({}), '429 rate_limited');
+});
+
+test('products and orders', async () => {
+  purchase.answer = ({ path }, response) => {
+    const isMine = path === '/products' || path === '/products/p1' || path.includes('=user');
+    const isKnown = !/missing|1111111111/.test(path);
+    if (!isKnown) response.writeHead(404).end('{}');
+    else if (!isMine && path.startsWith('/orders/')) response.writeHead(403).end('{}');
+    else if (path === '/products') response.end(JSON.stringify({ products: [product] }));
+    else if (path === '/products/p1') response.end(JSON.stringify(product));
+    else if (path.startsWith('/users/')) response.end(JSON.stringify({ orders: [order] }));
+    else response.end(JSON.stringify(order));
+  };
+  const one = `/api/orders/${order.orderId}`;
+  const operations = {
+    products: 'get /api/products',
+    product: 'get /api/products/{productId}',
+    orders: 'get /api/orders',
+    order: 'get /api/orders/{orderId}',
+  };
+  const { products, product: single, orders, order: own } = operations;
+  await drive(products, send('GET', '/api/products'), '200');
+  await drive(products, send('GET', '/api/products', { at: away }), '503 unavailable');
+  await drive(single, send('GET', '/api/products/p1'), '200');
+  await drive(single, send('GET', '/api/products/missing'), '404 unknown_product');
+  await drive(single, send('GET', '/api/products/p1', { at: away }), '503 unavailable');
+  for (const [operation, path] of [
+    [orders, '/api/orders'],
+    [own, one],
+  ] as const) {
+    await drive(operation, send('GET', path, { token: user }), '200');
+    await drive(operation, send('GET', path), '401 unauthenticated');
+    await drive(operation, send('GET', path, { token: user, at: away }), '503 unavailable');
+  }
+  await drive(own, send('GET', one, { token: operator }), '403 forbidden');
+  const missing = `/api/orders/p1.${'1'.repeat(22)}`;
+  await drive(own, send('GET', missing, { token: user }), '404 not_found');
+});
+
+test('leaderboards', async () => {
+  const orders = [{ userId: 'user', userFirstAt: 1_800_000_000_000_001, userQuantity: 2, sold: 2 }];
+  await recordBatch(edge.redis, { productId: 'p1', orders } as unknown as OrderEvent);
+  const board = 'get /api/products/{productId}/leaderboard';
+  const path = '/api/products/p1/leaderboard';
+  for (const by of ['speed', 'quantity', 'score']) {
+    await drive(board, send('GET', `${path}?by=${by}`, { token: user }), '200');
+  }
+  await drive(board, send('GET', `${path}?by=name`), '400 malformed');
+  await drive(board, send('GET', '/api/products/%2f/leaderboard'), '404 unknown_product');
+  await drive(board, send('GET', path, { at: away }), '503 unavailable');
+  const hot = 'get /api/leaderboard/products';
+  await drive(hot, send('GET', '/api/leaderboard/products'), '200');
+  await drive(hot, send('GET', '/api/leaderboard/products?limit=x'), '400 malformed');
+  await drive(hot, send('GET', '/api/leaderboard/products', { at: away }), '503 unavailable');
+});
+
+test('limits', async () => {
+  const limits = 'get /operator/limits';
+  const path = '/operator/limits';
+  await drive(limits, send('GET', path, { token: operator }), '200');
+  await drive(limits, send('GET', path), '401 unauthenticated');
+  await drive(limits, send('GET', path, { token: user }), '403 forbidden');
+  await drive(limits, send('GET', path, { token: operator, at: away }), '503 unavailable');
+  const body = '{"rate":1,"capacity":2}';
+  const ofOne = `${path}/product?product=p1`;
+  for (const [method, operation, own] of [
+    ['PUT', 'put /operator/limits/{tier}', { body }],
+    ['DELETE', 'delete /operator/limits/{tier}', {}],
+  ] as const) {
+    const change = (to: string, asked: Asked = {}) =>
+      send(method, to, { token: operator, ...own, ...asked });
+    await drive(operation, change(ofOne), '200');
+    await drive(operation, send(method, ofOne, own), '401 unauthenticated');
+    await drive(operation, change(ofOne, { token: user }), '403 forbidden');
+    await drive(operation, change(`${path}/tenant`), '404 not_found');
+    await drive(operation, change(`${path}/product?product=.`), '404 unknown_product');
+    await drive(operation, change(`${path}/user?product=p1`), '400 malformed');
+    await drive(operation, change(ofOne, { at: away }), '503 unavailable');
+  }
+  const put = 'put /operator/limits/{tier}';
+  const asked = { token: operator, body };
+  await drive(put, send('PUT', ofOne, { ...asked, type: 'text/plain' }), '415 wrong_type');
+  const large = ' '.repeat(70_000);
+  await drive(put, send('PUT', ofOne, { ...asked, body: large }), '413 too_large');
+});
+
+test('every documented answer was driven, and every driven one is documented', () => {
+  const documented = Object.entries(document.paths).flatMap(([path, operations]) =>
+    Object.entries(operations).flatMap(([method, { responses }]) =>
+      Object.entries(responses).flatMap(([status, { content }]) => {
+        const { schema } = content['application/problem+json'] ?? {};
+        const outcomes = JSON.stringify(schema ?? {}).match(/"enum":(\[[^\]]*\])/)?.[1];
+        const names = outcomes === undefined ? [''] : (JSON.parse(outcomes) as string[]);
+        return names.map((name) => `${method} ${path} ${status}${name && ` ${name}`}`);
+      }),
+    ),
+  );
+  expect([...driven].sort()).toEqual([...new Set(documented)].sort());
+});
+
+test('every route is documented, but for pages, probes and what is passed on', () => {
+  const documented = Object.entries(document.paths).flatMap(([path, operations]) =>
+    Object.keys(operations).map(
+      (method) => `${method.toUpperCase()} ${path.replaceAll(/\{(\w+)\}/g, ':$1')}`,
+    ),
+  );
+  const undocumented = ['ALL /operator/*', 'GET /livez', 'GET /openapi.json', 'GET /readyz'];
+  const served = edge.app.routes.map(({ method, path }) => `${method} ${path}`);
+  expect([...new Set(served)].sort()).toEqual([...documented, ...undocumented].sort());
+  expect(document.openapi).toMatch(/^3\.1\./);
+});

@@ -23,10 +23,12 @@ const asRoot = process.getuid?.() === 0 ? ['--user=root'] : [];
 export const mysql: Store = {
   name: 'mysql',
   variable: 'SECKILL_MYSQL_URL',
-  // The core package holds all that is needed, and starts no service.
+  // The core packages hold all that is needed, and start no service.
   programs: [
     { program: 'mariadbd', debianPackage: 'mariadb-server-core' },
     { program: 'mariadb-install-db', debianPackage: 'mariadb-server-core' },
+    // mariadb-install-db calls it.
+    { program: 'my_print_defaults', debianPackage: 'mariadb-client-core' },
   ],
 
   async prepare(site) {

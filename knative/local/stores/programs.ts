@@ -42,7 +42,7 @@ export function areInstalled(programs: readonly Program[]): boolean {
   return programs.every(({ program }) => lookUp(program) !== undefined);
 }
 
-/** Runs a program to its end, its output in the log; rejects with the log's last lines. */
+/** Runs a program to its end, its output in the log; rejects where it fails. */
 export async function runProgram(
   command: string,
   args: readonly string[],
@@ -58,11 +58,7 @@ export async function runProgram(
   }).finally(() => {
     closeSync(log);
   });
-  if (status !== 0) {
-    throw new Error(
-      `${command} failed (status ${String(status)}). The end of ${logFile}:\n${lastLines(logFile)}`,
-    );
-  }
+  if (status !== 0) throw new Error(`${command} failed (status ${String(status)})`);
 }
 
 // Packages of servers start them when they are installed, unless this file says no (101).
@@ -94,7 +90,12 @@ export async function ensurePrograms(
   if (asRoot === undefined) throw new Error(installByHand(missing, packages));
   say(`installing ${packages.join(', ')} (apt-get) …`);
   const [command = 'sh', ...args] = [...asRoot, 'sh', '-c', installScript, 'sh', ...packages];
-  await runProgram(command, args, logFile);
+  await runProgram(command, args, logFile).catch((error: unknown) => {
+    throw new Error(
+      `${packages.join(', ')} could not be installed. The end of ${logFile}:\n${lastLines(logFile)}`,
+      { cause: error },
+    );
+  });
   const still = missing.find(({ program }) => lookUp(program) === undefined);
   if (still) {
     throw new Error(`${still.debianPackage} was installed, but there is no ${still.program}`);

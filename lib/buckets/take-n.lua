@@ -6,7 +6,7 @@
 -- A bucket that is not there is full: it is kept until it would be.
 --
 -- KEYS  1.. one bucket each (STRING '<micro-tokens> <since, epoch microseconds>'), no key twice
--- ARGV  for each bucket: rate (tokens a second), capacity (tokens), tokens given back, tokens wanted
+-- ARGV  for each bucket: rate (tokens a second), capacity (tokens), tokens given back and wanted
 --
 -- Returns for each bucket: tokens granted (0 to wanted), micro-tokens left
 

@@ -4,6 +4,8 @@
 -- KEYS  1 sale (HASH)
 -- ARGV  1 claim: a name for this rebuild that nobody else uses
 --
+-- Returns 'claimed'
+--
 -- The caller has just seen, by a linearizable read, that etcd holds it for the owner of the lock;
 -- so its word counts even where its token looks old (an etcd replaced by an empty one starts its
 -- revisions again; decision 6).

@@ -44,11 +44,18 @@ export async function connectProducer(brokers: readonly string[]): Promise<Event
     // Short waits: how long a send may take in all is bounded by our own deadline.
     retry: { initialRetryTime: 50, maxRetryTime: 500, retries: 20 },
   });
-  const discard = () => {
+  // kafkajs goes on with what we gave up, and connects again for it: so leave then once more.
+  let working: Promise<unknown> = Promise.resolve();
+  const leave = () => {
     producer.disconnect().catch(() => undefined);
   };
+  const discard = () => {
+    leave();
+    working.then(leave, leave);
+  };
   try {
-    await within(kafkaSendTimeoutMs, producer.connect());
+    working = producer.connect();
+    await within(kafkaSendTimeoutMs, working);
   } catch (error) {
     discard();
     throw new KafkaUnavailable('Kafka cannot be reached', { cause: error });
@@ -57,7 +64,9 @@ export async function connectProducer(brokers: readonly string[]): Promise<Event
     discard,
     async send(topic, messages) {
       try {
-        await within(kafkaSendTimeoutMs, sendOnce(producer, topic, messages));
+        const sending = sendOnce(producer, topic, messages);
+        working = sending;
+        await within(kafkaSendTimeoutMs, sending);
       } catch (error) {
         throw new KafkaUnavailable(`a send to ${topic} was not acknowledged`, { cause: error });
       }

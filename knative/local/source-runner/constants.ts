@@ -47,3 +47,5 @@ export const commitTimeoutMs = 3_000;
 export const inFlightDeadlineMs = 10_000;
 /** Ours: a KafkaSink answers 503 when Kafka has not acknowledged by then. */
 export const kafkaSinkSendTimeoutMs = 5_000;
+/** The longest a timer of Node waits, 24.8 days: beyond it, it would fire at once. */
+export const timerMsMax = 2 ** 31 - 1;

@@ -1,6 +1,7 @@
 // Whether and when an event is sent again: the dispatcher's answers, back-off and time-outs. The
 // loop gets its sender and its clock as arguments.
 
+import { timerMsMax } from './constants.ts';
 import type { EventRequest, Refusal } from './record-to-request.ts';
 
 export interface DeliveryPolicy {
@@ -30,9 +31,6 @@ export interface DeliveryDeps {
   readonly pause: (ms: number) => Promise<boolean>;
   readonly onRetry: (attempt: Attempt, waitMs: number) => void;
 }
-
-/** The longest a Node timer waits, 24.8 days: beyond it, it would fire at once. */
-const timerMsMax = 2 ** 31 - 1;
 
 /** What a status means to the dispatcher. `Retry-After` plays no part. */
 export function verdictOf(status: number): 'done' | 'retry' | 'refused' {

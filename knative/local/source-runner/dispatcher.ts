@@ -3,13 +3,13 @@
 // or the process died, is delivered again by whoever gets it next.
 
 import { setTimeout as wait } from 'node:timers/promises';
-import type { Kafka } from 'kafkajs';
 import type { Log } from '#lib/telemetry/log.ts';
 import { type Assignment, createAssignment } from './assignment.ts';
 import { commitIntervalMs, commitTimeoutMs } from './constants.ts';
 import type { DeliveryPolicy } from './delivery.ts';
 import { type GroupMember, joinGroup } from './group-member.ts';
 import { createHttpSender } from './http-sender.ts';
+import type { KafkaClient } from './kafka.ts';
 import { pollOrdered, pollUnordered } from './polling.ts';
 import { type Counters, createRecordDelivery, type Target } from './record-delivery.ts';
 import type { EventSource, FetchedRecord } from './record-to-request.ts';
@@ -46,7 +46,7 @@ export interface Dispatcher {
 const drainCheckMs = 10;
 
 /** Joins the source's group and delivers until it is stopped, through outages of either side. */
-export function startDispatcher(source: ResolvedSource, kafka: Kafka, log: Log): Dispatcher {
+export function startDispatcher(source: ResolvedSource, kafka: KafkaClient, log: Log): Dispatcher {
   const counters: Counters = { delivered: 0, retried: 0, deadLettered: 0, dropped: 0 };
   const { sink, deadLetterSink } = openTargets(source);
   const deliverRecord = createRecordDelivery({

@@ -1,8 +1,10 @@
 // Durations as `spec.delivery` writes them (ISO 8601), with the limits of the controller that
 // reads them: tenths of a unit, and at most 3276.7 of each.
 
-const pattern =
-  /^P(?:(?<weeks>[\d.]+)W)?(?:(?<days>[\d.]+)D)?(?:T(?:(?<hours>[\d.]+)H)?(?:(?<minutes>[\d.]+)M)?(?:(?<seconds>[\d.]+)S)?)?$/;
+const amount = (unit: string, designator: string) => `(?:(?<${unit}>[\\d.]+)${designator})?`;
+const date = amount('weeks', 'W') + amount('days', 'D');
+const time = amount('hours', 'H') + amount('minutes', 'M') + amount('seconds', 'S');
+const pattern = new RegExp(`^P${date}(?:T${time})?$`);
 const unitMs = {
   weeks: 604_800_000,
   days: 86_400_000,

@@ -2,7 +2,7 @@
 // came of it, in bounded time.
 
 import { Agent, request } from 'undici';
-import { sinkConnectionsMax } from './constants.ts';
+import { sinkConnectionsMax, timerMsMax } from './constants.ts';
 import type { Attempt } from './delivery.ts';
 import type { EventRequest } from './record-to-request.ts';
 
@@ -13,7 +13,8 @@ export interface HttpSender {
 }
 
 /** A sender to one URL. Its time-out is that of a whole attempt. */
-export function createHttpSender(url: string, timeoutMs: number): HttpSender {
+export function createHttpSender(url: string, attemptTimeoutMs: number): HttpSender {
+  const timeoutMs = Math.min(attemptTimeoutMs, timerMsMax);
   // The attempt's own time-out is the only one, as in the dispatcher.
   const agent = new Agent({
     connections: sinkConnectionsMax,

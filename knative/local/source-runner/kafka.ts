@@ -1,10 +1,12 @@
 // kafkajs as far as the runner writes with it: a client without noise, and a producer whose
-// answer counts only if it names what was written. `group-member.ts` reads.
+// answer counts only if it names what was written. `consumer.ts` reads.
 
 import { connect } from 'node:net';
 import { setTimeout as pause } from 'node:timers/promises';
 import { type ISocketFactory, Kafka, logLevel, Partitioners, type Producer } from 'kafkajs';
 import type { Log } from '#lib/telemetry/log.ts';
+
+export type KafkaClient = Kafka;
 
 export interface OutgoingRecord {
   readonly key: string | null;
@@ -23,7 +25,7 @@ const requestTimeoutMs = 10_000;
 const allInSyncReplicas = -1;
 
 /** A client whose own noise goes to the debug log; what matters is said by who uses it. */
-export function createKafka(brokers: readonly string[], log: Log): Kafka {
+export function createKafka(brokers: readonly string[], log: Log): KafkaClient {
   const socketFactory: ISocketFactory = ({ host, port, onConnect }) =>
     connect({ host, port, noDelay: true, keepAlive: true }, onConnect);
   return new Kafka({
@@ -45,7 +47,7 @@ export function createKafka(brokers: readonly string[], log: Log): Kafka {
 }
 
 /** A producer that is replaced after any failure, so that an outage leaves nothing behind. */
-export function createRecordWriter(kafka: Kafka, timeoutMs: number): RecordWriter {
+export function createRecordWriter(kafka: KafkaClient, timeoutMs: number): RecordWriter {
   let connected: Promise<Producer> | undefined;
 
   async function open(): Promise<Producer> {

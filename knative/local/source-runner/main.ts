@@ -1,7 +1,6 @@
 // The source runner: delivers Kafka records to the functions as Knative's KafkaSource dispatcher
 // does. Usage: node main.ts [folder of manifests]
 
-import type { Kafka } from 'kafkajs';
 import { readEnvironment } from '#lib/environment.ts';
 import { close, createReadiness, listen, onTermination } from '#lib/http/serve.ts';
 import { createLog, type Log } from '#lib/telemetry/log.ts';
@@ -9,7 +8,7 @@ import { choosePort } from '../ports.ts';
 import { createApp, type SourceReport } from './app.ts';
 import { inFlightDeadlineMs, kafkaSinkSendTimeoutMs } from './constants.ts';
 import { type Dispatcher, startDispatcher } from './dispatcher.ts';
-import { createKafka, createRecordWriter } from './kafka.ts';
+import { createKafka, createRecordWriter, type KafkaClient } from './kafka.ts';
 import { createKafkaSinks } from './kafka-sink.ts';
 import { readManifests, type SourceManifest } from './manifest.ts';
 
@@ -52,7 +51,7 @@ async function main(): Promise<void> {
   });
 }
 
-function start(source: SourceManifest, kafka: Kafka, log: Log): RunningSource {
+function start(source: SourceManifest, kafka: KafkaClient, log: Log): RunningSource {
   const own = log.child({ source: source.name, group: source.consumerGroup });
   if (source.consumers > 0) return { source, dispatcher: startDispatcher(source, kafka, own) };
   own.warn('scaled to zero: nothing is delivered');

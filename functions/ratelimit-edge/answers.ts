@@ -1,6 +1,7 @@
 // What became of a request, as HTTP: status and text come from the one table in lib/outcome.ts.
 // Headers are plain objects made once: this is on the way of every purchase.
 
+import type { Tier } from '#lib/buckets/limits.ts';
 import { type ProblemDetails, problem } from '#lib/http/problem.ts';
 import { isoTimeOf } from '#lib/order-event.ts';
 import { OUTCOMES, type Outcome, type PurchaseAnswer } from '#lib/outcome.ts';
@@ -11,6 +12,8 @@ import type { Identified } from './identity.ts';
 export interface Answer {
   readonly outcome: Outcome;
   readonly response: Response;
+  /** Which limit has refused it. */
+  readonly tier?: Tier;
 }
 
 /** Of every answer of the API. */
@@ -80,11 +83,12 @@ export function answerNotAdmitted(admitted: Exclude<Admitted, { outcome: 'admitt
     return refuse('unavailable', { detail: 'the rate limits cannot be checked at the moment' });
   }
   const { tier, retryAfterSeconds } = admitted;
-  return refuse('rate_limited', {
+  const answer = refuse('rate_limited', {
     detail: `too many requests (${tierTexts[tier]}); try again in ${retryAfterSeconds} s`,
     members: { tier },
     headers: { 'retry-after': String(retryAfterSeconds) },
   });
+  return { ...answer, tier };
 }
 
 const tierTexts = {

@@ -150,6 +150,9 @@ describe('a purchase', () => {
       },
       { timeout: 5_000, interval: 20 },
     );
+    const counted = await edge.registry.metrics();
+    expect(counted).toContain('seckill_rate_limited_total{tier="user"} 1');
+    expect(counted).toContain('{outcome="rate_limited",result="limited"} 1');
   });
 
   test('is counted by its outcome, without a word about the buyer', async () => {

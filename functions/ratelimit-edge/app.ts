@@ -87,10 +87,12 @@ function buyRoute(deps: EdgeDependencies): Route {
     path: '/api/products/:productId/purchase',
     name: 'purchase',
     async handler(context) {
-      const { outcome, response } = await buy(context.req.raw, param(context, 'productId'), () =>
-        clientAddress(peerOf(context), context.req.header('x-forwarded-for') ?? null),
+      const { outcome, response, tier } = await buy(
+        context.req.raw,
+        param(context, 'productId'),
+        () => clientAddress(peerOf(context), context.req.header('x-forwarded-for') ?? null),
       );
-      deps.metrics.purchaseAnswered(outcome);
+      deps.metrics.purchaseAnswered(outcome, tier);
       return response;
     },
   };

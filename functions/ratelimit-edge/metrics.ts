@@ -15,9 +15,8 @@ export const routeNames = [
 export type RouteName = (typeof routeNames)[number];
 
 export interface EdgeMetrics {
-  /** One purchase request was answered. */
-  purchaseAnswered(outcome: Outcome): void;
-  rateLimited(tier: Tier): void;
+  /** One purchase request was answered; with the tier that has refused it, if one has. */
+  purchaseAnswered(outcome: Outcome, limitedBy?: Tier): void;
   /** Any request to a known route was answered, since `startedAtMs` (performance.now). */
   answered(route: RouteName, startedAtMs: number): void;
   batchSent(orders: number): void;
@@ -50,11 +49,9 @@ export function createEdgeMetrics(registry: Registry): EdgeMetrics {
     registers: [registry],
   });
   return {
-    purchaseAnswered(outcome) {
+    purchaseAnswered(outcome, limitedBy) {
       requests.inc({ outcome, result: OUTCOMES[outcome].result });
-    },
-    rateLimited(tier) {
-      limited.inc({ tier });
+      if (limitedBy !== undefined) limited.inc({ tier: limitedBy });
     },
     answered(route, startedAtMs) {
       durations.observe({ route }, (performance.now() - startedAtMs) / 1_000);

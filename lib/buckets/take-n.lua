@@ -28,7 +28,7 @@ for index, key in ipairs(KEYS) do
     local left, since = string.match(stored[index], '^(%d+) (%d+)$')
     -- A clock that was set back earns nothing until it is counted from where it is now.
     local elapsed = math.max(0, now - tonumber(since))
-    level = math.min(capacity, tonumber(left) + rate * elapsed)
+    level = tonumber(left) + rate * elapsed
   end
   level = math.min(capacity, level + given)
 

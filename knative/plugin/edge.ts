@@ -1,0 +1,136 @@
+// Asks the edge's operator API. Whatever goes wrong becomes one line that says what to do.
+
+import { randomUUID } from 'node:crypto';
+import { setTimeout } from 'node:timers/promises';
+import { CliError } from './exit.ts';
+import { printable } from './table.ts';
+
+export interface Request {
+  readonly method: 'GET' | 'POST' | 'PUT' | 'DELETE';
+  readonly path: string;
+  readonly body?: object;
+  readonly timeoutMs?: number;
+  /** How long a 503 is asked again; nothing was decided then, or the same is decided again. */
+  readonly retryForMs?: number;
+}
+
+export interface Edge {
+  readonly url: string;
+  /** The JSON of the answer. Throws EdgeError. */
+  ask<T>(request: Request): Promise<T>;
+}
+
+export interface EdgeOptions {
+  readonly url: string;
+  readonly token: string;
+  readonly interrupted: AbortSignal;
+  /** Says on standard error what is waited for. */
+  readonly say: (text: string) => void;
+}
+
+/** The edge could not be asked, or refused. `outcome` is the stable member of its problem. */
+export class EdgeError extends CliError {
+  readonly outcome: string | undefined;
+
+  constructor(message: string, outcome?: string) {
+    super(message);
+    this.outcome = outcome;
+  }
+}
+
+const timeoutMs = 15_000;
+const retryForMs = 10_000;
+const retryAfterMaxSeconds = 5;
+
+export function createEdge({ url, token, interrupted, say }: EdgeOptions): Edge {
+  // One command is one operation: whatever is sent again carries the same id.
+  const operationId = randomUUID();
+
+  async function send(request: Request): Promise<Response> {
+    const { method, path, body } = request;
+    const headers: Record<string, string> = {
+      accept: 'application/json',
+      authorization: `Bearer ${token}`,
+    };
+    if (method !== 'GET') headers['operation-id'] = operationId;
+    if (body !== undefined) headers['content-type'] = 'application/json';
+    const timeout = AbortSignal.timeout(request.timeoutMs ?? timeoutMs);
+    try {
+      return await fetch(`${url}${path}`, {
+        method,
+        headers,
+        body: body === undefined ? null : JSON.stringify(body),
+        redirect: 'error',
+        signal: AbortSignal.any([interrupted, timeout]),
+      });
+    } catch (error) {
+      interrupted.throwIfAborted();
+      throw new EdgeError(
+        `cannot reach ${url}: ${timeout.aborted ? 'it does not answer' : reasonOf(error)}. ` +
+          'Is it running? Start it with `npm start`, or name another with --url or SECKILL_URL',
+        'unreachable',
+      );
+    }
+  }
+
+  return {
+    url,
+    async ask<T>(request: Request): Promise<T> {
+      const deadline = performance.now() + (request.retryForMs ?? retryForMs);
+      for (;;) {
+        const response = await send(request);
+        if (response.ok) return readJson<T>(response, url);
+        const error = await problemOf(response, url);
+        if (response.status !== 503) throw error;
+        const seconds = Number(response.headers.get('retry-after') ?? 1);
+        const pauseMs = Math.min(seconds || 1, retryAfterMaxSeconds) * 1_000;
+        if (performance.now() + pauseMs > deadline) throw error;
+        say(`${error.message}; trying again`);
+        await setTimeout(pauseMs, undefined, { signal: interrupted });
+      }
+    },
+  };
+}
+
+async function readJson<T>(response: Response, url: string): Promise<T> {
+  try {
+    return (await response.json()) as T;
+  } catch {
+    throw new EdgeError(`${url} did not answer as seckill does. Is it the right address?`);
+  }
+}
+
+interface Problem {
+  readonly title?: unknown;
+  readonly detail?: unknown;
+  readonly outcome?: unknown;
+}
+
+async function problemOf(response: Response, url: string): Promise<EdgeError> {
+  const { status } = response;
+  const problem = (await response.json().catch(() => ({}))) as Problem | null;
+  const outcome = typeof problem?.outcome === 'string' ? problem.outcome : undefined;
+  if (outcome === undefined) {
+    return new EdgeError(
+      `${url} answered ${status}, not as seckill does. Is it the right address?`,
+    );
+  }
+  const texts = [problem?.title, problem?.detail].filter((text) => typeof text === 'string');
+  return new EdgeError(`${texts.map(printable).join(': ')}${hints[outcome] ?? ''}`, outcome);
+}
+
+const hints: Readonly<Record<string, string>> = {
+  unauthenticated: '. Is SECKILL_JWT_KEY the key of this system?',
+  forbidden: '. Operators need a token whose scope contains "operator"',
+  unknown_product: '. `kn-seckill sale list` shows what there is',
+};
+
+/** Why fetch failed: the system's own words, like `connect ECONNREFUSED 127.0.0.1:8080`. */
+function reasonOf(error: unknown): string {
+  const { cause, message } = error as Error;
+  if (cause instanceof AggregateError) {
+    const [first] = cause.errors as unknown[];
+    return reasonOf({ cause: first, message });
+  }
+  return cause instanceof Error && cause.message !== '' ? cause.message : message;
+}

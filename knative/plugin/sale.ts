@@ -1,0 +1,168 @@
+// `kn-seckill sale`: puts a product on sale and takes the sale through its life.
+
+import { setTimeout } from 'node:timers/promises';
+import { type Command, InvalidArgumentError } from 'commander';
+import { scoredQuantityMax, stockMax, unitPriceMax } from '#lib/constants.ts';
+import {
+  durationOption,
+  type Invocation,
+  type Io,
+  invocation,
+  moment,
+  wholeNumber,
+  withExamples,
+  withTarget,
+} from './command.ts';
+import { CliError, usageError } from './exit.ts';
+import { productId } from './product-id.ts';
+import { printSale, type Sale, showSales } from './show-sale.ts';
+
+interface CreateOptions {
+  readonly name: string;
+  readonly stock: number;
+  readonly price: number;
+  readonly limit: number;
+  readonly currency: string;
+  readonly opens?: string;
+  readonly closes?: string;
+}
+
+const closePollMs = 1_000;
+/** A close drains the outbox, and a warm may rebuild the sale, before they answer. */
+const slowTimeoutMs = 65_000;
+
+export function addSale(program: Command, io: Io): void {
+  const sale = program
+    .command('sale')
+    .summary('create, list, show, warm, open, pause and close sales')
+    .description('Puts products on sale. Every change is safe to repeat.');
+  addCreate(sale, io);
+  addReads(sale, io);
+  addChange(sale, io, 'warm', 'load the sale into Redis ahead of the opening');
+  addChange(sale, io, 'open', 'open the sale now, or end a pause');
+  addChange(sale, io, 'pause', 'refuse purchases until it is opened again');
+  addClose(sale, io);
+}
+
+function addCreate(sale: Command, io: Io): void {
+  const create = sale
+    .command('create')
+    .summary('put a product on sale')
+    .description(
+      'Puts a product on sale. Without --opens it stays shut until `sale open`. ' +
+        'Times: now, +10s, +5m, or ISO 8601 with a zone; durations count from now on this clock.',
+    )
+    .argument('<product>', 'letters, digits, _ and -, at most 64', productId)
+    .requiredOption('--name <name>', 'what buyers read')
+    .requiredOption('--stock <n>', 'units on sale', wholeNumber(1, stockMax))
+    .requiredOption('--price <cents>', 'of one unit, in cents', wholeNumber(0, unitPriceMax))
+    .requiredOption('--limit <n>', 'units each buyer may have', wholeNumber(1, scoredQuantityMax))
+    .option('--opens <time>', 'when purchases begin', moment)
+    .option('--closes <time>', 'when purchases end', moment)
+    .option('--currency <code>', 'ISO 4217', currency, 'CNY');
+  withExamples(
+    withTarget(create),
+    'sale create phone --name "Phone 12" --stock 500 --price 99900 --limit 1',
+    'sale create lamp --name Lamp --stock 20 --price 1999 --limit 2 --opens +10s --closes +5m',
+  ).action(async (product: string, options: CreateOptions, command: Command) => {
+    const { name, stock, price: unitPrice, limit: limitPerUser } = options;
+    const { opens: opensAt = null, closes: closesAt = null, currency: code } = options;
+    if (name.trim() === '') throw usageError('--name: it is empty');
+    if (opensAt !== null && closesAt !== null && closesAt <= opensAt) {
+      throw usageError('--closes: it is not later than --opens');
+    }
+    const given = invocation(command, io);
+    const body = {
+      ...{ productId: product, name, stock, unitPrice, currency: code, limitPerUser },
+      ...{ opensAt, closesAt },
+    };
+    const path = '/operator/sales';
+    printSale(await given.edge().ask<Sale>({ method: 'POST', path, body }), given);
+  });
+}
+
+function addReads(sale: Command, io: Io): void {
+  const all = sale.command('list').description('Lists all sales, the newest first.');
+  withExamples(withTarget(all), 'sale list', 'sale list -o json').action(
+    async (_: object, command: Command) => {
+      const given = invocation(command, io);
+      const request = { method: 'GET', path: '/operator/sales' } as const;
+      const { sales } = await given.edge().ask<{ sales: Sale[] }>(request);
+      given.print(sales, () => showSales(sales));
+    },
+  );
+  const one = sale
+    .command('show')
+    .description('Shows one sale.')
+    .argument('<product>', 'the product', productId);
+  withExamples(withTarget(one), 'sale show phone').action(
+    async (product: string, _: object, command: Command) => {
+      const given = invocation(command, io);
+      const path = `/operator/sales/${product}`;
+      printSale(await given.edge().ask<Sale>({ method: 'GET', path }), given);
+    },
+  );
+}
+
+function addChange(sale: Command, io: Io, verb: string, description: string): void {
+  const change = sale
+    .command(verb)
+    .summary(description)
+    .description(`${description.charAt(0).toUpperCase()}${description.slice(1)}.`)
+    .argument('<product>', 'the product', productId);
+  withExamples(withTarget(change), `sale ${verb} phone`).action(
+    async (product: string, _: object, command: Command) => {
+      const given = invocation(command, io);
+      const path = `/operator/sales/${product}/${verb}`;
+      const request = { method: 'POST', path, timeoutMs: slowTimeoutMs } as const;
+      printSale(await given.edge().ask<Sale>(request), given);
+    },
+  );
+}
+
+function addClose(sale: Command, io: Io): void {
+  const close = sale
+    .command('close')
+    .summary('end the sale and wait until it is settled')
+    .description(
+      'Ends the sale now, and waits until it is settled: every accepted order is a row in MySQL. ' +
+        'Running it again goes on waiting. Exits 1 where it is not settled in time.',
+    )
+    .argument('<product>', 'the product', productId)
+    .addOption(durationOption('--wait <duration>', 'how long to wait', '60s'));
+  withExamples(withTarget(close), 'sale close phone', 'sale close phone --wait 5m').action(
+    async (product: string, { wait }: { wait: number }, command: Command) => {
+      await closeSale(product, wait, invocation(command, io));
+    },
+  );
+}
+
+async function closeSale(product: string, waitMs: number, given: Invocation): Promise<void> {
+  const path = `/operator/sales/${product}/close`;
+  const edge = given.edge();
+  const deadline = performance.now() + waitMs;
+  for (;;) {
+    const sale = await edge.ask<Sale>({ method: 'POST', path, timeoutMs: slowTimeoutMs });
+    if (sale.settled) {
+      printSale(sale, given);
+      return;
+    }
+    const what =
+      sale.pending > 0
+        ? `${sale.pending} batches are on their way to Kafka`
+        : 'accepted orders are on their way to MySQL';
+    if (performance.now() + closePollMs > deadline) {
+      printSale(sale, given);
+      throw new CliError(
+        `${product} is closed but not settled: ${what}. Run it again to go on waiting`,
+      );
+    }
+    given.say(`${product} is closed; ${what}`);
+    await setTimeout(closePollMs, undefined, { signal: given.io.interrupted });
+  }
+}
+
+function currency(text: string): string {
+  if (/^[A-Z]{3}$/.test(text)) return text;
+  throw new InvalidArgumentError('It is a code of ISO 4217, like CNY.');
+}

@@ -7,8 +7,6 @@ export const quantityMax = 1_000;
 export const userIdBytesMax = 128;
 export const stockMax = 10_000_000;
 export const unitPriceMax = 1_000_000_000_000;
-/** A user's units that the composite score can hold; so no limit per user is higher. */
-export const scoredQuantityMax = 4_095;
 export const productIdPattern = /^[A-Za-z0-9_-]{1,64}$/;
 export const idempotencyKeyPattern = /^[A-Za-z0-9_-]{8,64}$/;
 export const orderIdPattern = /^[A-Za-z0-9_-]{1,64}\.[A-Za-z0-9_-]{22}$/;

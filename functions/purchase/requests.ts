@@ -7,7 +7,6 @@ import {
   orderIdPattern,
   productIdPattern,
   quantityMax,
-  scoredQuantityMax,
   stockMax,
   unitPriceMax,
   userIdBytesMax,
@@ -46,7 +45,7 @@ export const newSaleSchema = z
       .string()
       .regex(/^[A-Z]{3}$/, 'must be a currency code of ISO 4217, like CNY')
       .default('CNY'),
-    limitPerUser: z.int().positive().max(scoredQuantityMax),
+    limitPerUser: z.int().positive().max(stockMax),
     opensAt: instant.nullish(),
     closesAt: instant.nullish(),
   })

@@ -139,7 +139,7 @@ describe('a store that is killed while the system runs', () => {
   let bought: string[];
 
   beforeAll(async () => {
-    await openSale('outage', 10_000, 10_000);
+    await openSale('outage', 10_000, 4_000);
     buyers = await tokens('outage-', 4);
     bought = [];
   });

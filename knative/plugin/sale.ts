@@ -2,7 +2,7 @@
 
 import { setTimeout } from 'node:timers/promises';
 import { type Command, InvalidArgumentError } from 'commander';
-import { scoredQuantityMax, stockMax, unitPriceMax } from '#lib/constants.ts';
+import { stockMax, unitPriceMax } from '#lib/constants.ts';
 import {
   durationOption,
   type Invocation,
@@ -56,7 +56,7 @@ function addCreate(sale: Command, io: Io): void {
     .requiredOption('--name <name>', 'what buyers read')
     .requiredOption('--stock <n>', 'units on sale', wholeNumber(1, stockMax))
     .requiredOption('--price <cents>', 'of one unit, in cents', wholeNumber(0, unitPriceMax))
-    .requiredOption('--limit <n>', 'units each buyer may have', wholeNumber(1, scoredQuantityMax))
+    .requiredOption('--limit <n>', 'units each buyer may have', wholeNumber(1, stockMax))
     .option('--opens <time>', 'when purchases begin', moment)
     .option('--closes <time>', 'when purchases end', moment)
     .option('--currency <code>', 'ISO 4217', currency, 'CNY');

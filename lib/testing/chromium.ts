@@ -1,42 +1,36 @@
 // A real Chromium for tests of pages: found on the machine, or installed where that is allowed.
 
-import { execFileSync } from 'node:child_process';
 import { existsSync } from 'node:fs';
+import { join, resolve } from 'node:path';
 import { type Browser, chromium } from 'playwright-core';
+import { sayOnStderr } from '#knative/local/say.ts';
+import { ensurePrograms } from '#knative/local/stores/programs.ts';
 
 const places = [
   '/usr/bin/chromium',
   '/usr/bin/chromium-browser',
-  '/usr/bin/google-chrome',
   '/usr/bin/google-chrome-stable',
+  '/usr/bin/google-chrome',
 ];
-const installTimeoutMs = 300_000;
+const logFile = join(resolve(import.meta.dirname, '../..'), '.seckill', 'chromium-install.log');
 
 /** The path of a Chromium, or why there is none and what to do about it. */
-export function findChromium(): { readonly path: string } | { readonly missing: string } {
+export async function findChromium(): Promise<
+  { readonly path: string } | { readonly missing: string }
+> {
   const found = places.find((place) => existsSync(place));
   if (found !== undefined) return { path: found };
-  if (process.getuid?.() !== 0 || !existsSync('/usr/bin/apt-get')) {
-    return { missing: 'there is no Chromium here; install it (Debian: apt-get install chromium)' };
-  }
   try {
-    const options = {
-      timeout: installTimeoutMs,
-      stdio: 'pipe',
-      env: { ...process.env, DEBIAN_FRONTEND: 'noninteractive' },
-    } as const;
-    execFileSync('apt-get', ['update', '-q'], options);
-    execFileSync(
-      'apt-get',
-      ['install', '-q', '-y', '--no-install-recommends', 'chromium'],
-      options,
-    );
+    await ensurePrograms([{ program: 'chromium', debianPackage: 'chromium' }], logFile, (text) => {
+      sayOnStderr('chromium', text);
+    });
   } catch (error) {
-    return { missing: `Chromium could not be installed: ${String(error)}` };
+    const why = error instanceof Error ? error.message.split('\n')[0] : String(error);
+    return { missing: `no Chromium (${why}); install it: apt-get install chromium` };
   }
   const installed = places.find((place) => existsSync(place));
   return installed === undefined
-    ? { missing: 'apt-get installed chromium, but not to a place that is known here' }
+    ? { missing: 'chromium was installed, but to no place that is known here' }
     : { path: installed };
 }
 
@@ -45,6 +39,7 @@ export function launchChromium(path: string): Promise<Browser> {
   return chromium.launch({
     executablePath: path,
     headless: true,
+    // Tests run as root in containers, where the sandbox cannot start.
     chromiumSandbox: false,
     args: [
       '--disable-gpu',

@@ -28,7 +28,6 @@ export const english: Texts = {
     text: 'The link may be mistyped, or the sale is long over.',
   },
   noSales: { title: 'No sales right now', text: 'New sales appear here as soon as they are set.' },
-  retry: 'Try again',
   allSales: 'All sales',
   sales: 'Flash sales',
   openElsewhere: (product) => `Your purchase of ${product} has no answer yet.`,
@@ -54,7 +53,6 @@ export const english: Texts = {
   leftOf: (stock) => `of ${stock} left`,
   soldOf: (stock) => `${stock} were on sale`,
   perPerson: (limit) => (limit === 1 ? 'One per person' : `Up to ${limit} per person`),
-  eachPrice: (price) => `${price} each`,
 
   purchase: 'Your purchase',
   quantity: 'Quantity',

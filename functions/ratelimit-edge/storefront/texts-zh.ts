@@ -25,7 +25,6 @@ export const chinese: Texts = {
   stale: '正在重新连接，数据可能不是最新的',
   unknownProduct: { title: '没有这场秒杀', text: '链接可能有误，或者活动早已结束。' },
   noSales: { title: '暂时没有秒杀', text: '有新活动时会马上显示在这里。' },
-  retry: '重试',
   allSales: '全部秒杀',
   sales: '限时秒杀',
   openElsewhere: (product) => `您对“${product}”的购买还没有得到答复。`,
@@ -51,7 +50,6 @@ export const chinese: Texts = {
   leftOf: (stock) => `件剩余，共 ${stock} 件`,
   soldOf: (stock) => `本场共 ${stock} 件`,
   perPerson: (limit) => `每人限购 ${limit} 件`,
-  eachPrice: (price) => `单价 ${price}`,
 
   purchase: '您的购买',
   quantity: '数量',

@@ -25,7 +25,6 @@ export interface Texts {
   readonly stale: string;
   readonly unknownProduct: Message;
   readonly noSales: Message;
-  readonly retry: string;
   readonly allSales: string;
   readonly sales: string;
   readonly openElsewhere: (product: string) => string;
@@ -56,7 +55,6 @@ export interface Texts {
   readonly leftOf: (stock: string) => string;
   readonly soldOf: (stock: string) => string;
   readonly perPerson: (limit: number) => string;
-  readonly eachPrice: (price: string) => string;
 
   readonly purchase: string;
   readonly quantity: string;

@@ -1,0 +1,194 @@
+// The page as it is built and served, on a public API with a sale in memory and the faults that
+// real servers show only when something breaks: answers that get lost, late, or refused.
+
+import { rm } from 'node:fs/promises';
+import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
+import { join, resolve } from 'node:path';
+import { buildFunction } from '#knative/local/build.ts';
+import { OUTCOMES, type Outcome } from '#lib/outcome.ts';
+import { uniqueName } from '#lib/testing/unique.ts';
+import { answerDocument, type Documents, loadDocuments } from '../documents.ts';
+import * as sale from './sale.ts';
+
+/** What happens to a purchase request instead of, or after, being decided. */
+export type Fault =
+  | { readonly kind: 'lost_before' | 'lost_after' | 'hang' }
+  | {
+      readonly kind: 'refuse';
+      readonly outcome: Outcome;
+      readonly retryAfterSeconds?: number;
+      readonly members?: Readonly<Record<string, unknown>>;
+    };
+
+export interface StandIn {
+  readonly url: string;
+  sale: sale.Sale;
+  /** One for each of the next purchase requests. */
+  faults: Fault[];
+  /** For every purchase request after those. */
+  lastingFault: Fault | undefined;
+  /** Every purchase request that arrived. */
+  purchases: { readonly key: string; readonly quantity: number }[];
+  /** Paths of all requests, without their query. */
+  requests: string[];
+  /** While set, the API answers 503. */
+  isAway: boolean;
+  /** Back to an empty sale without faults. */
+  reset(): void;
+  close(): Promise<void>;
+}
+
+const root = resolve(import.meta.dirname, '../../..');
+
+/** Builds the page and serves it with the API on a free port of loopback. */
+export async function startStandIn(): Promise<StandIn> {
+  const folder = join(root, '.seckill', uniqueName('storefront-'));
+  await buildFunction('ratelimit-edge', folder);
+  const documents = loadDocuments(join(folder, 'storefront'));
+  await rm(folder, { recursive: true });
+  const server = createServer((request, response) => {
+    void serve(standIn, documents, request, response);
+  });
+  await new Promise<void>((listening) => server.listen(0, '127.0.0.1', listening));
+  const address = server.address();
+  if (address === null || typeof address === 'string') throw new Error('not listening on TCP');
+  const fresh = () => ({
+    sale: sale.createSale(),
+    faults: [],
+    lastingFault: undefined,
+    purchases: [],
+    requests: [],
+    isAway: false,
+  });
+  const standIn: StandIn = {
+    url: `http://127.0.0.1:${address.port}`,
+    ...fresh(),
+    reset() {
+      Object.assign(standIn, fresh());
+    },
+    async close() {
+      server.closeAllConnections();
+      await new Promise((closed) => server.close(closed));
+    },
+  };
+  return standIn;
+}
+
+async function serve(
+  standIn: StandIn,
+  documents: Documents,
+  request: IncomingMessage,
+  response: ServerResponse,
+): Promise<void> {
+  const { pathname, searchParams } = new URL(request.url ?? '/', standIn.url);
+  standIn.requests.push(pathname);
+  const document = documents.get(pathname);
+  if (document !== undefined) {
+    const { status, headers, body } = answerDocument(document, new Request(standIn.url));
+    response.writeHead(status, Object.fromEntries(headers));
+    response.end(body === null ? undefined : Buffer.from(await new Response(body).arrayBuffer()));
+    return;
+  }
+  if (standIn.isAway) refuse(response, 'unavailable', { retryAfterSeconds: 1 });
+  else if (request.method === 'POST') await purchase(standIn, pathname, request, response);
+  else read(standIn, pathname, searchParams, userOf(request), response);
+}
+
+function read(
+  standIn: StandIn,
+  pathname: string,
+  query: URLSearchParams,
+  userId: string | undefined,
+  response: ServerResponse,
+): void {
+  const { products, orders } = standIn.sale;
+  const [, api, kind, id = '', rest] = pathname.split('/').map(decodeURIComponent);
+  const product = products.find(({ productId }) => productId === id);
+  if (api !== 'api') refuse(response, 'not_found');
+  else if (pathname === '/api/products') {
+    answer(response, { products: products.map((one) => sale.productBody(standIn.sale, one)) });
+  } else if (pathname === '/api/leaderboard/products') {
+    answer(response, sale.hotBody(standIn.sale));
+  } else if (kind === 'orders') {
+    const order = orders.find(({ orderId }) => orderId === id);
+    if (userId === undefined) refuse(response, 'unauthenticated');
+    else if (id === '') answer(response, sale.ordersBody(standIn.sale, userId));
+    else if (order?.userId === userId) answer(response, sale.orderBody(order));
+    else refuse(response, 'not_found');
+  } else if (product === undefined) refuse(response, 'unknown_product');
+  else if (rest === 'leaderboard') {
+    answer(response, sale.boardBody(standIn.sale, query.get('by') ?? 'speed', userId));
+  } else answer(response, sale.productBody(standIn.sale, product));
+}
+
+async function purchase(
+  standIn: StandIn,
+  pathname: string,
+  request: IncomingMessage,
+  response: ServerResponse,
+): Promise<void> {
+  const chunks: Buffer[] = [];
+  for await (const chunk of request) chunks.push(chunk as Buffer);
+  const { quantity } = JSON.parse(Buffer.concat(chunks).toString()) as { quantity: number };
+  const key = String(request.headers['idempotency-key']);
+  standIn.purchases.push({ key, quantity });
+  const userId = userOf(request);
+  const product = standIn.sale.products.find(({ productId }) =>
+    pathname.includes(encodeURIComponent(productId)),
+  );
+  const fault = standIn.faults.shift() ?? standIn.lastingFault;
+  if (fault?.kind === 'hang') return;
+  if (fault?.kind === 'lost_before') {
+    request.socket.destroy();
+  } else if (fault?.kind === 'refuse') {
+    refuse(response, fault.outcome, fault);
+  } else if (userId === undefined) {
+    refuse(response, 'unauthenticated');
+  } else if (product === undefined) {
+    refuse(response, 'unknown_product');
+  } else {
+    const { outcome, orderId } = sale.decide(standIn.sale, product, { userId, key, quantity });
+    if (fault?.kind === 'lost_after') {
+      request.socket.destroy();
+    } else if (outcome === 'accepted' || outcome === 'replayed') {
+      const { productId } = product;
+      answer(response, { orderId, productId, quantity }, OUTCOMES[outcome].status);
+    } else {
+      refuse(response, outcome, { members: outcome === 'sold_out' ? { left: product.left } : {} });
+    }
+  }
+}
+
+/** The stand-in believes every token. */
+function userOf(request: IncomingMessage): string | undefined {
+  const payload = request.headers.authorization?.split('.')[1];
+  if (payload === undefined) return undefined;
+  return (JSON.parse(Buffer.from(payload, 'base64url').toString()) as { sub: string }).sub;
+}
+
+/** A token as the page reads it. */
+export function tokenFor(userId: string, expiresInSeconds = 3_600): string {
+  const part = (value: object) => Buffer.from(JSON.stringify(value)).toString('base64url');
+  const exp = Math.floor(Date.now() / 1_000) + expiresInSeconds;
+  return `${part({ alg: 'none' })}.${part({ sub: userId, exp })}.signature`;
+}
+
+function answer(response: ServerResponse, body: unknown, status = 200): void {
+  response.writeHead(status, { 'content-type': 'application/json' });
+  response.end(JSON.stringify(body));
+}
+
+function refuse(
+  response: ServerResponse,
+  outcome: Outcome,
+  details: Pick<Extract<Fault, { kind: 'refuse' }>, 'retryAfterSeconds' | 'members'> = {},
+): void {
+  const { status, title } = OUTCOMES[outcome];
+  const { retryAfterSeconds, members } = details;
+  response.writeHead(status, {
+    'content-type': 'application/problem+json',
+    ...(retryAfterSeconds === undefined ? {} : { 'retry-after': String(retryAfterSeconds) }),
+  });
+  const type = `urn:seckill:${outcome}`;
+  response.end(JSON.stringify({ type, title, status, outcome, ...members }));
+}

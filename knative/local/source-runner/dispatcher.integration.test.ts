@@ -85,7 +85,6 @@ describe('an answer decides', () => {
       const [first = 0, second = 0] = waits(await sink.until(3));
       expect(first).toBeGreaterThan(95);
       expect(second).toBeGreaterThan(195);
-      expect(second).toBeLessThan(1_000);
       await vi.waitFor(() => {
         expect(source.status()).toMatchObject({ delivered: 1, retried: 2, dropped: 0 });
       });
@@ -264,7 +263,6 @@ describe('ordered', () => {
     // The first 50 come at once, the other 550 take eleven more polls.
     const tookMs = (received[599]?.atMs ?? 0) - (received[0]?.atMs ?? 0);
     expect(tookMs).toBeGreaterThan(2_100);
-    expect(tookMs).toBeLessThan(6_000);
   });
 });
 
@@ -276,17 +274,18 @@ describe('offsets', () => {
       startSink(({ body }) => (body === '3' ? open.promise : 204)),
     ]);
     await produce(topic, events(10));
+    const startedAtMs = performance.now();
     const source = startSource({ topics: [topic], sinkUrl: sink.url });
     await sink.until(10);
-    expect(await committed(source.consumerGroup, topic)).toEqual([-1]);
     const isCommitted = (offset: number) =>
       vi.waitFor(
         async () => {
           expect(await committed(source.consumerGroup, topic)).toEqual([offset]);
         },
-        { timeout: commitIntervalMs + 3_000, interval: 100 },
+        { timeout: 2 * commitIntervalMs, interval: 100 },
       );
     await isCommitted(3);
+    expect(performance.now() - startedAtMs).toBeGreaterThan(commitIntervalMs - 50);
     expect(source.status()).toMatchObject({ inFlight: 1, lag: 7 });
     open.resolve(204);
     await isCommitted(10);

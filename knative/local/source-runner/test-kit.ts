@@ -109,7 +109,8 @@ let shared: Promise<{ producer: Producer; admin: Admin }> | undefined;
 async function clients() {
   shared ??= (async () => {
     const kafka = new Kafka({ brokers: [...brokers()], logLevel: logLevel.NOTHING });
-    const producer = kafka.producer();
+    // Idempotent: a loaded broker answers late, and a plain resend would write twice.
+    const producer = kafka.producer({ idempotent: true, maxInFlightRequests: 1 });
     const admin = kafka.admin();
     await Promise.all([producer.connect(), admin.connect()]);
     return { producer, admin };
@@ -123,9 +124,14 @@ export async function closeClients(): Promise<void> {
   await Promise.all([open?.producer.disconnect(), open?.admin.disconnect()]);
 }
 
+let lastSend: Promise<unknown> = Promise.resolve();
+
+/** Writes records; one send at a time, which kafkajs' idempotence needs. */
 export async function produce(topic: string, messages: readonly Message[]): Promise<void> {
   const { producer } = await clients();
-  await producer.send({ topic, messages: [...messages] });
+  const send = lastSend.then(() => producer.send({ topic, messages: [...messages] }));
+  lastSend = send.catch(() => undefined);
+  await send;
 }
 
 /** The same to a broker of the test's own. */
@@ -134,7 +140,9 @@ export async function produceTo(
   topic: string,
   messages: readonly Message[],
 ): Promise<void> {
-  const producer = new Kafka({ brokers: [broker], logLevel: logLevel.NOTHING }).producer();
+  const producer = new Kafka({ brokers: [broker], logLevel: logLevel.NOTHING }).producer({
+    idempotent: true,
+  });
   await producer.connect();
   await producer.send({ topic, messages: [...messages] });
   await producer.disconnect();

@@ -20,6 +20,7 @@ import type { State } from './state.ts';
 import type { StoreName } from './stores/store.ts';
 import { createStores, type RunningStores, type Stores } from './stores/stores.ts';
 import { type Supervised, supervise } from './supervise.ts';
+import { startTicks } from './tick.ts';
 import { createTopics } from './topics.ts';
 
 export interface RuntimeOptions {
@@ -73,6 +74,10 @@ export function createRuntime(options: RuntimeOptions): Runtime {
     ]);
     await startOne(sourceRunnerService(around));
     await startOne(functionService('ratelimit-edge', around));
+    const stopTicks = startTicks(String(env.SECKILL_PURCHASE_URL));
+    stops.push(async () => {
+      stopTicks();
+    });
     await openDemoSale(env, say);
     return { env, ports: { ...up.ports, ...ports } };
   }

@@ -1,0 +1,30 @@
+// What a PingSource does on Knative: sends `purchase` a tick now and then, on which it publishes
+// whatever a fault has left in the outboxes, also when nobody buys any more.
+
+import { randomUUID } from 'node:crypto';
+import { setInterval } from 'node:timers';
+
+const tickMs = 10_000;
+const answerMs = 9_000;
+
+/** Ticks until the returned function is called. A tick that fails is made up for by the next. */
+export function startTicks(purchaseUrl: string): () => void {
+  const timer = setInterval(() => {
+    fetch(`${purchaseUrl}/tick`, {
+      method: 'POST',
+      headers: {
+        'ce-specversion': '1.0',
+        'ce-type': 'dev.knative.sources.ping',
+        'ce-source': '/seckill/knative/local',
+        'ce-id': randomUUID(),
+      },
+      signal: AbortSignal.timeout(answerMs),
+    }).then(
+      (response) => response.body?.cancel(),
+      () => undefined,
+    );
+  }, tickMs);
+  return () => {
+    clearInterval(timer);
+  };
+}

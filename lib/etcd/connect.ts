@@ -8,7 +8,6 @@ import {
   createMembers,
   type EtcdOptions,
   isFailure,
-  type Members,
   tryDeadline,
   tryTimeoutMs,
 } from './members.ts';
@@ -22,13 +21,23 @@ const retryPausesMs = [50, 200];
 
 /** Connects at the first call. Never emits an error event. */
 export function connectEtcd(options: EtcdOptions): EtcdClient {
-  const members = createMembers(options, () => {
-    // The stream of watches may hang on the member that failed, without a word.
+  // The stream of watches may hang on a member that fails, without a word.
+  const resetWatches = () => {
     watches.reset();
-  });
+  };
+  const members = createMembers(options, resetWatches);
   const watches = createWatches(() => members.current().watchClient.watch());
-  const call = <T>(operation: string, run: (client: Etcd3) => Promise<T>) =>
-    callAny(members, operation, run);
+  const call = async <T>(operation: string, run: (client: Etcd3) => Promise<T>) => {
+    try {
+      return await repeat(() => members.run(run));
+    } catch (error) {
+      if (error instanceof EtcdLeaseInvalidError) {
+        throw new LeaseNotFound(error.message, { cause: error });
+      }
+      resetWatches();
+      throw new EtcdUnavailable(operation, { cause: error });
+    }
+  };
 
   return {
     transact: async (transaction) => {
@@ -63,26 +72,17 @@ export function connectEtcd(options: EtcdOptions): EtcdClient {
   };
 }
 
-async function callAny<T>(
-  members: Members,
-  operation: string,
-  run: (client: Etcd3) => Promise<T>,
-): Promise<T> {
+async function repeat<T>(run: () => Promise<T>): Promise<T> {
   const lastTryMs = performance.now() + callTimeoutMs - tryTimeoutMs;
-  for (let tries = 0; ; tries += 1) {
+  for (const pauseMs of retryPausesMs) {
     try {
-      return await members.run(run);
+      return await run();
     } catch (error) {
-      if (error instanceof EtcdLeaseInvalidError) {
-        throw new LeaseNotFound(error.message, { cause: error });
-      }
-      const pauseMs = retryPausesMs[tries] ?? Infinity;
-      if (!isFailure(error) || performance.now() + pauseMs > lastTryMs) {
-        throw new EtcdUnavailable(operation, { cause: error });
-      }
+      if (!isFailure(error) || performance.now() + pauseMs > lastTryMs) throw error;
       await pause(pauseMs);
     }
   }
+  return await run();
 }
 
 /** A stream for one message: nothing is left open that could fail later. */

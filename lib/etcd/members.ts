@@ -19,7 +19,10 @@ export interface EtcdOptions {
 export interface Members {
   /** The member in use. */
   current(): Etcd3;
-  /** Runs one try of a call on the member in use, and leaves that member if it fails. */
+  /**
+   * Runs one try of a call on the member in use, and leaves that member if it fails. Throws
+   * CircuitOpen at once where no member may be asked.
+   */
   run<T>(call: (client: Etcd3) => Promise<T>): Promise<T>;
   close(): void;
 }
@@ -32,8 +35,8 @@ interface Member {
 /** One try of a call. */
 export const tryTimeoutMs = 900;
 
-/** `onFailure` is called after each failed try, when the next member has been chosen. */
-export function createMembers(options: EtcdOptions, onFailure: () => void): Members {
+/** `onMove` is called when another member is in use from now on. */
+export function createMembers(options: EtcdOptions, onMove: () => void): Members {
   const members = options.endpoints.map(
     (endpoint): Member => ({
       client: new Etcd3(toClientOptions(endpoint, options)),
@@ -51,15 +54,18 @@ export function createMembers(options: EtcdOptions, onFailure: () => void): Memb
   return {
     current: () => inUse().client,
     async run(call) {
-      const member = inUse();
-      try {
-        return await member.breaker.execute(() => call(member.client));
-      } catch (error) {
-        if (isFailure(error)) {
-          if (member === inUse()) index = (index + 1) % members.length;
-          onFailure();
+      for (let asked = 1; ; asked += 1) {
+        const member = inUse();
+        try {
+          return await member.breaker.execute(() => call(member.client));
+        } catch (error) {
+          if (!(error instanceof CircuitOpen) && !isFailure(error)) throw error;
+          if (members.length > 1 && member === inUse()) {
+            index = (index + 1) % members.length;
+            onMove();
+          }
+          if (!(error instanceof CircuitOpen) || asked >= members.length) throw error;
         }
-        throw error;
       }
     },
     close() {
@@ -70,7 +76,7 @@ export function createMembers(options: EtcdOptions, onFailure: () => void): Memb
 
 /** The member could not be asked, or did not do its work: another try may succeed. */
 export function isFailure(error: unknown): boolean {
-  return error instanceof CircuitOpen || (error instanceof Error && isRecoverableError(error));
+  return error instanceof Error && isRecoverableError(error);
 }
 
 /** For the call that begins now. */

@@ -165,38 +165,37 @@ function untilGone(
       signal.removeEventListener('abort', onAbort);
       finish();
     };
+    const onGone = (deleted: boolean) => {
+      settle(() => {
+        resolve(deleted);
+      });
+    };
     const onAbort = () => {
       settle(() => {
         reject(signal.reason as Error);
+      });
+    };
+    const onLost = () => {
+      settle(() => {
+        reject(new PlaceLost('the lease is lost'));
       });
     };
     const stopWatch = etcd.watch(
       { key, fromRevision, only: 'delete' },
       {
         onEvent: () => {
-          settle(() => {
-            resolve(true);
-          });
+          onGone(true);
         },
         onBroken: () => {
-          settle(() => {
-            resolve(false);
-          });
+          onGone(false);
         },
       },
     );
-    const offLost = lease.onLost(() => {
-      settle(() => {
-        reject(new PlaceLost('the lease is lost'));
-      });
-    });
+    const offLost = lease.onLost(onLost);
     signal.addEventListener('abort', onAbort);
+    // Either may have happened before anybody listened.
     if (signal.aborted) onAbort();
-    // Lost already: its listeners were called before this one.
-    else if (!lease.isAlive())
-      settle(() => {
-        reject(new PlaceLost('the lease is lost'));
-      });
+    else if (!lease.isAlive()) onLost();
   });
 }
 

@@ -4,7 +4,7 @@
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test, vi } from 'vitest';
-import { EtcdUnavailable } from '#lib/etcd/etcd.ts';
+import { type EtcdClient, EtcdUnavailable } from '#lib/etcd/etcd.ts';
 import type { Clock } from './lock.ts';
 import { systemClock } from './system.ts';
 import { type Bench, startBench, type TestManager, ttlMs, uniqueId } from './test-fixture.ts';
@@ -53,17 +53,29 @@ test('killed and started again, it takes up its lock at once; others go on waiti
   }, soon);
   await holder.kill();
 
-  const sinceMs = performance.now();
   const restarted = bench.manager(directory);
   expect(await restarted.start()).toEqual([product]);
   const lock = await restarted.acquire(product);
-  expect(performance.now() - sinceMs).toBeLessThan(500);
   expect(lock.token).toEqual({ ...token, incarnation: token.incarnation + 1 });
   expect(lock.othersWait()).toBe(true);
   expect(await lock.confirm()).toBe(true);
   expect(other.state().waiting).toBe(1);
   await lock.release();
   expect((await next).token.revision).toBeGreaterThan(token.revision);
+});
+
+test('a restart on its record has its lock again in less than half a second', async () => {
+  const times: number[] = [];
+  // The best of three: other tests may take the machine for themselves for a moment.
+  while (times.length < 3 && !times.some((ms) => ms < 500)) {
+    const [name, productId] = [uniqueId('directory'), uniqueId('p')];
+    const holder = await bench.holder(name, productId);
+    await holder.ask('acquire');
+    await holder.kill();
+    const restarted = bench.manager(name);
+    times.push((await timed(restarted.start().then(() => restarted.acquire(productId))))[1]);
+  }
+  expect(Math.min(...times)).toBeLessThan(500);
 });
 
 test('killed while it waits and started again, it has its place in the queue', async () => {
@@ -110,10 +122,21 @@ test('what an earlier process held and nobody takes up is given up', async () =>
   await holder.kill();
   const restarted = bench.manager(directory);
   expect(await restarted.start()).toEqual([product]);
-  const [lock, waitedMs] = await timed((await started()).acquire(product));
-  expect(waitedMs).toBeLessThan(ttlMs);
+  const lock = await (await started()).acquire(product);
   expect(lock.isHeld()).toBe(true);
   expect(lossesOf(restarted)).toEqual([]);
+});
+
+test('what an earlier process held stays for a third of the TTL, to be taken up', async () => {
+  const holder = await bench.holder(directory, product);
+  const { revision } = await holder.ask('acquire');
+  await holder.kill();
+  const restarted = bench.manager(directory, { ttlMs: 30_000 });
+  await restarted.start();
+  await vi.waitFor(() => {
+    expect(restarted.state().renewals.ok).toBeGreaterThanOrEqual(2);
+  }, soon);
+  expect((await restarted.acquire(product)).token.revision).toBe(revision);
 });
 
 test('started again after the TTL, it is granted a new lease and told of its products', async () => {
@@ -179,7 +202,7 @@ test('frozen past its TTL, a holder knows when it wakes and cannot harm its succ
 test('the deadline counts, not whether anybody has noticed', async () => {
   let skippedMs = 0;
   const clock: Clock = { ...systemClock, now: () => systemClock.now() + skippedMs };
-  const manager = await started({ clock });
+  const manager = await started({ clock, ttlMs: 10_000 });
   const lock = await manager.acquire(product);
   skippedMs = lock.deadlineMs() - clock.now() - 50;
   expect(lock.isHeld()).toBe(true);
@@ -191,56 +214,61 @@ test('the deadline counts, not whether anybody has noticed', async () => {
   // The lost lease is revoked, or the product would be blocked by our own former place.
   const [again, waitedMs] = await timed(manager.acquire(product));
   expect(again.token.revision).toBeGreaterThan(lock.token.revision);
-  expect(waitedMs).toBeLessThan(ttlMs / 2);
+  expect(waitedMs).toBeLessThan(4_000);
 });
 
-test('a frozen twin on the same directory is fenced, and does no harm when it wakes', async () => {
-  const twin = await bench.holder(directory, product);
-  const token = await twin.ask('acquire');
-  process.kill(twin.pid, 'SIGSTOP');
+test.each([
+  ['confirm', false],
+  ['release', null],
+] as const)(
+  'a frozen twin on the same directory is fenced; it wakes to %s',
+  async (request, answer) => {
+    const twin = await bench.holder(directory, product);
+    const token = await twin.ask('acquire');
+    process.kill(twin.pid, 'SIGSTOP');
+    const resumed = bench.manager(directory);
+    await resumed.start();
+    const lock = await resumed.acquire(product);
+    expect(lock.token).toEqual({ ...token, incarnation: token.incarnation + 1 });
+
+    const answered = twin.ask(request);
+    process.kill(twin.pid, 'SIGCONT');
+    expect(await answered).toBe(answer);
+    expect(await lock.confirm()).toBe(true);
+    await vi.waitFor(async () => {
+      expect(await twin.ask('losses')).toEqual(['superseded']);
+    }, soon);
+    // From here on it is an instance like any other.
+    const next = twin.ask('acquire');
+    await vi.waitFor(() => {
+      expect(lock.othersWait()).toBe(true);
+    }, soon);
+    expect(await lock.confirm()).toBe(true);
+    await lock.release();
+    expect((await next).revision).toBeGreaterThan(lock.token.revision);
+    await twin.ask('stop');
+    expect(lossesOf(resumed)).toEqual([]);
+  },
+);
+
+test('a twin that has noticed nothing cannot take a place on the lease it shared', async () => {
+  const deaf: EtcdClient = { ...bench.etcd, watch: () => () => undefined };
+  const twin = bench.manager(directory, { etcd: deaf, ttlMs: 60_000 });
+  await twin.start();
+  const other = await twin.acquire(uniqueId('p'));
   const resumed = bench.manager(directory);
   await resumed.start();
-  const lock = await resumed.acquire(product);
-  expect(lock.token).toEqual({ ...token, incarnation: token.incarnation + 1 });
-
-  const confirmed = twin.ask('confirm');
-  process.kill(twin.pid, 'SIGCONT');
-  expect(await confirmed).toBe(false);
-  await twin.ask('release');
-  expect(await lock.confirm()).toBe(true);
-  await vi.waitFor(async () => {
-    expect(await twin.ask('losses')).toEqual(['superseded']);
-  }, soon);
-  // From here on it is an instance like any other.
-  const next = twin.ask('acquire');
-  await vi.waitFor(() => {
-    expect(lock.othersWait()).toBe(true);
-  }, soon);
-  expect(await lock.confirm()).toBe(true);
-  await lock.release();
-  expect((await next).revision).toBeGreaterThan(lock.token.revision);
-  await twin.ask('stop');
+  const lock = await twin.acquire(product);
+  expect(lossesOf(twin)).toEqual(['superseded']);
+  expect(other.lost.aborted).toBe(true);
+  // Its former lease is alive, in better hands.
+  await twin.stop();
+  expect((await resumed.acquire(product)).token.revision).toBeGreaterThan(lock.token.revision);
   expect(lossesOf(resumed)).toEqual([]);
 });
 
-test('a superseded twin that wakes cannot take a place on the lease it shares', async () => {
-  const twin = await bench.holder(directory, product);
-  process.kill(twin.pid, 'SIGSTOP');
-  const resumed = bench.manager(directory);
-  await resumed.start();
-  const lock = await resumed.acquire(product);
-  const asked = twin.ask('acquire');
-  process.kill(twin.pid, 'SIGCONT');
-  await vi.waitFor(() => {
-    expect(lock.othersWait()).toBe(true);
-  }, soon);
-  await lock.release();
-  expect((await asked).incarnation).toBe(1);
-  expect(await twin.ask('losses')).toEqual(['superseded']);
-});
-
 test('a lease revoked from outside is noticed at once, and the next lock is newer', async () => {
-  const manager = await started();
+  const manager = await started({ ttlMs: 10_000 });
   const lock = await manager.acquire(product);
   const [place] = await bench.queue(product);
   const sinceMs = performance.now();
@@ -248,7 +276,7 @@ test('a lease revoked from outside is noticed at once, and the next lock is newe
   await vi.waitFor(() => {
     expect(lock.lost.aborted).toBe(true);
   }, soon);
-  expect(performance.now() - sinceMs).toBeLessThan(ttlMs / 4);
+  expect(performance.now() - sinceMs).toBeLessThan(2_000);
   expect(lock.isHeld()).toBe(false);
   expect((await manager.acquire(product)).token.revision).toBeGreaterThan(lock.token.revision);
   expect(lossesOf(manager)).toEqual(['expired']);
@@ -295,7 +323,7 @@ test('etcd is away for a moment: acquiring fails soon, what is held stays held',
   }
   await bench.server.start('kept');
   const [again, waitedMs] = await timed(vi.waitFor(() => manager.acquire('q'), soon));
-  expect(waitedMs).toBeLessThan(1_000);
+  expect(waitedMs).toBeLessThan(2_000);
   expect(again.isHeld()).toBe(true);
   expect(lock.isHeld()).toBe(true);
   expect(await lock.confirm()).toBe(true);
@@ -326,7 +354,7 @@ test('etcd is away for longer than the TTL: everything is lost, and soon had aga
   await bench.server.start('kept');
   // etcd grants every lease a whole TTL more when it comes back: ours are ended by ourselves.
   const [again, waitedMs] = await timed(vi.waitFor(() => second.acquire(product), soon));
-  expect(waitedMs).toBeLessThan(ttlMs / 2);
+  expect(waitedMs).toBeLessThan(ttlMs * 0.75);
   expect(again.token.revision).toBeGreaterThan(lock.token.revision);
 });
 

@@ -74,10 +74,7 @@ export function createRuntime(options: RuntimeOptions): Runtime {
     ]);
     await startOne(sourceRunnerService(around));
     await startOne(functionService('ratelimit-edge', around));
-    const stopTicks = startTicks(String(env.SECKILL_PURCHASE_URL));
-    stops.push(async () => {
-      stopTicks();
-    });
+    stops.push(startTicks(String(env.SECKILL_PURCHASE_URL)));
     await openDemoSale(env, say);
     return { env, ports: { ...up.ports, ...ports } };
   }

@@ -8,7 +8,7 @@ const tickMs = 10_000;
 const answerMs = 9_000;
 
 /** Ticks until the returned function is called. A tick that fails is made up for by the next. */
-export function startTicks(purchaseUrl: string): () => void {
+export function startTicks(purchaseUrl: string): () => Promise<void> {
   const timer = setInterval(() => {
     fetch(`${purchaseUrl}/tick`, {
       method: 'POST',
@@ -26,5 +26,6 @@ export function startTicks(purchaseUrl: string): () => void {
   }, tickMs);
   return () => {
     clearInterval(timer);
+    return Promise.resolve();
   };
 }

@@ -169,7 +169,7 @@ export async function startEdge(
     buy: (options) => buy(url, options),
     async stop() {
       await close(server, 1_000);
-      await purchase.close();
+      purchase.close();
       redis.disconnect();
     },
   };

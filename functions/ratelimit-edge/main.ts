@@ -68,7 +68,7 @@ async function start(): Promise<void> {
   onTermination(log, async () => {
     readiness.drain();
     await close(server);
-    await purchase.close();
+    purchase.close();
     redis.disconnect();
     metricsServer.close();
   });

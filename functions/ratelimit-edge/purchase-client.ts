@@ -1,7 +1,9 @@
-// The hop to `purchase`: one pool of connections, every request signed (decision 13) and over
-// within a time-out. What purchase does not answer is `Unavailable`, never a guess.
+// The hop to `purchase`: kept connections, every request signed (decision 13) and over within a
+// time-out. What purchase does not answer is `Unavailable`, never a guess. Node's own client: a
+// batch carries many purchases, so its speed is not what counts, but it is there when we start.
 
-import { Pool } from 'undici';
+import { Agent, type ClientRequest, request as plainRequest } from 'node:http';
+import { Agent as TlsAgent, request as tlsRequest } from 'node:https';
 import { edgeForwardTimeoutMs } from '#lib/constants.ts';
 import { operatorHeader, sign, signatureHeader } from '#lib/http/signature.ts';
 import { Unavailable } from './unavailable.ts';
@@ -10,7 +12,7 @@ export interface PurchaseRequest {
   readonly method: string;
   /** With its query, encoded as it goes over the wire. */
   readonly path: string;
-  /** JSON. */
+  /** JSON; none, or '', for no body. */
   readonly body?: string;
   readonly headers?: Readonly<Record<string, string>>;
   /** Who acts, on `/operator/*`. */
@@ -27,49 +29,77 @@ export interface PurchaseResponse {
 export interface PurchaseClient {
   /** Rejects with `Unavailable` only. */
   request(request: PurchaseRequest): Promise<PurchaseResponse>;
-  /** Waits for requests under way. */
-  close(): Promise<void>;
+  /** Closes the connections; what is under way fails. */
+  close(): void;
 }
 
-/** More than a handful of slow products can hold at their in-flight limits. */
-const connections = 128;
 const connectTimeoutMs = 1_000;
+const agentOptions = {
+  keepAlive: true,
+  /** More than a handful of slow products can hold at their in-flight limits. */
+  maxSockets: 128,
+  /** Of an idle connection: shorter than purchase keeps it, so that we are who closes it. */
+  timeout: 4_000,
+};
 
 export function createPurchaseClient(url: string, signingKeys: readonly string[]): PurchaseClient {
-  const pool = new Pool(new URL(url).origin, {
-    connections,
-    // A request behind another on the same connection would wait for that one's lock turn.
-    pipelining: 1,
-    connect: { timeout: connectTimeoutMs },
-  });
+  const { protocol, hostname, port } = new URL(url);
+  const isTls = protocol === 'https:';
+  const agent = isTls ? new TlsAgent(agentOptions) : new Agent(agentOptions);
+  const begin = isTls ? tlsRequest : plainRequest;
   return {
-    async request({ timeoutMs = edgeForwardTimeoutMs, ...request }) {
-      const deadline = new AbortController();
-      const timer = setTimeout(() => {
-        deadline.abort();
-      }, timeoutMs);
+    async request({ timeoutMs = edgeForwardTimeoutMs, body = '', ...request }) {
+      const { method, path } = request;
+      let overall: NodeJS.Timeout | undefined;
       try {
-        const response = await pool.request({
-          method: request.method,
-          path: request.path,
-          headers: headersOf(request, signingKeys),
-          body: request.body === undefined || request.body === '' ? null : request.body,
-          signal: deadline.signal,
-        });
-        const body = await response.body.text();
-        return { status: response.statusCode, headers: response.headers, body };
+        const headers = headersOf(request, body, signingKeys);
+        const outgoing = begin({ agent, hostname, port, method, path, headers });
+        overall = setTimeout(() => {
+          outgoing.destroy(new Error(`no answer within ${timeoutMs} ms`));
+        }, timeoutMs);
+        return await exchange(outgoing, body);
       } catch (error) {
         throw new Unavailable('purchase did not answer', { cause: error });
       } finally {
-        clearTimeout(timer);
+        clearTimeout(overall);
       }
     },
-    close: () => pool.close(),
+    close() {
+      agent.destroy();
+    },
   };
 }
 
+function exchange(outgoing: ClientRequest, body: string): Promise<PurchaseResponse> {
+  return new Promise((resolve, reject) => {
+    outgoing.on('error', reject);
+    outgoing.on('socket', (socket) => {
+      if (!socket.connecting) return;
+      const connecting = setTimeout(() => {
+        outgoing.destroy(new Error(`no connection within ${connectTimeoutMs} ms`));
+      }, connectTimeoutMs);
+      for (const event of ['connect', 'close']) {
+        socket.once(event, () => {
+          clearTimeout(connecting);
+        });
+      }
+    });
+    outgoing.on('response', (response) => {
+      const chunks: Buffer[] = [];
+      response.on('error', reject);
+      response.on('data', (chunk: Buffer) => chunks.push(chunk));
+      response.on('end', () => {
+        const { statusCode: status = 0, headers } = response;
+        resolve({ status, headers, body: Buffer.concat(chunks).toString() });
+      });
+    });
+    outgoing.end(body);
+  });
+}
+
 function headersOf(
-  { method, path, body = '', headers, operatorId }: PurchaseRequest,
+  { method, path, headers, operatorId }: PurchaseRequest,
+  body: string,
   signingKeys: readonly string[],
 ): Record<string, string> {
   const operator = operatorId === undefined ? undefined : encodeURIComponent(operatorId);
@@ -77,6 +107,8 @@ function headersOf(
   return {
     ...(body === '' ? {} : { 'content-type': 'application/json' }),
     ...headers,
+    // Said by us: for a DELETE Node would send a body without saying where it ends.
+    'content-length': String(Buffer.byteLength(body)),
     ...(operator === undefined ? {} : { [operatorHeader]: operator }),
     [signatureHeader]: sign(signingKeys, subject, body),
   };

@@ -30,7 +30,7 @@ export function targetUrl({ url }: TargetOptions, env: Env): string {
   if (protocol !== 'http:' && protocol !== 'https:') {
     throw new CliError(`${given} is no address like https://shop.example`);
   }
-  return given.replace(/\/+$/, '');
+  return withoutSlash(given);
 }
 
 /** A token with which one command may operate the system at `url`. */
@@ -61,7 +61,8 @@ export function claimsOf(env: Env): Pick<TokenClaims, 'issuer' | 'audience'> {
  */
 export function signingKey(url: string | undefined, env: Env): string {
   const local = localEnv(env);
-  const isLocal = url === undefined || url === local.SECKILL_URL;
+  const asked = present(url);
+  const isLocal = asked === undefined || withoutSlash(asked) === local.SECKILL_URL;
   const key = present(env.SECKILL_JWT_KEY) ?? (isLocal ? local.SECKILL_JWT_KEY : undefined);
   if (key === undefined) {
     throw new CliError(
@@ -81,6 +82,10 @@ export function signingKey(url: string | undefined, env: Env): string {
 function localEnv(env: Env): Readonly<Record<string, string>> {
   const { running } = readState(stateFolder(env.SECKILL_STATE_DIR ?? ''));
   return running !== undefined && isAlive(running) ? running.env : {};
+}
+
+function withoutSlash(url: string): string {
+  return url.replace(/\/+$/, '');
 }
 
 function present(value: string | undefined): string | undefined {

@@ -19,6 +19,7 @@ export const kafka: Store = {
     { program: 'java', debianPackage: 'default-jre-headless' },
     { program: 'mvn', debianPackage: 'maven' },
   ],
+  needs: 'Kafka needs Java 17 or newer, and for its first start Maven Central.',
 
   async prepare(site, say) {
     await mkdir(site.folder, { recursive: true });

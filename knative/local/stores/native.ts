@@ -59,6 +59,7 @@ export async function startOne(store: Store, own: OwnStores): Promise<string> {
         'What to do: mend what the log says;',
         `if its data is damaged, remove ${folder} and start again;`,
         `or name a running ${store.name} by ${store.variable}.`,
+        ...(store.needs === undefined ? [] : [store.needs]),
       ].join('\n'),
       { cause: error },
     );

@@ -29,6 +29,8 @@ export interface Store {
   readonly variable: StoreVariable;
   /** What must be on the machine to run it. */
   readonly programs: readonly Program[];
+  /** What else it needs, for the message when it does not start. */
+  readonly needs?: string;
   /** Makes ready whatever the first start needs; called before each start. */
   readonly prepare: (site: StoreSite, say: (text: string) => void) => Promise<void>;
   /** How to run it in the foreground. */

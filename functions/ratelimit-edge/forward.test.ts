@@ -66,18 +66,23 @@ test('the first goes at once, and what comes meanwhile goes together', async () 
   expect(await Promise.all(answers)).toEqual(answers.map(() => accepted));
 });
 
-test('a batch is never larger than it may be, and each gets its own answer', async () => {
+test('batches are bounded in size and number, and each buyer gets their own answer', async () => {
   const sizes: number[] = [];
-  const forward = createForward((_productId, purchases) => {
+  const inFlight: number[] = [0];
+  let now = 0;
+  const forward = createForward(async (_productId, purchases) => {
     sizes.push(purchases.length);
-    return Promise.resolve(
-      purchases.map(({ orderId }) => ({ outcome: 'accepted', quantity: Number(orderId) })),
-    );
+    now += 1;
+    inFlight.push(now);
+    await turn();
+    now -= 1;
+    return purchases.map(({ orderId }) => ({ outcome: 'accepted', quantity: Number(orderId) }));
   });
-  const all = Array.from({ length: 1_500 }, (_, index) => index);
+  const all = Array.from({ length: 2_000 }, (_, index) => index);
   const answers = await Promise.all(all.map((index) => forward('p', purchase(String(index)))));
   expect(answers).toEqual(all.map((quantity) => ({ outcome: 'accepted', quantity })));
   expect(Math.max(...sizes)).toBe(batchOrdersMax);
+  expect(Math.max(...inFlight)).toBe(edgeBatchesInFlightPerProduct);
 });
 
 test('a slow product holds up no other', async () => {

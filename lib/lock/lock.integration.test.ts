@@ -159,6 +159,12 @@ test('whoever gives up waiting leaves the queue, and those behind move up', asyn
   await expect(second_).rejects.toThrow('the buyer left');
   expect(await bench.queue(product)).toHaveLength(2);
   expect(second.state().waiting).toBe(0);
+  // The last one is woken, but it is not its turn.
+  await vi.waitFor(() => {
+    expect(third.state().wakeUps).toBe(1);
+  }, soon);
+  for (let read = 0; read < 5; read += 1) await bench.queue(product);
+  expect(third.state()).toMatchObject({ waiting: 1, held: 0 });
   await lock.release();
   expect((await last).isHeld()).toBe(true);
   await expect(first.acquire(product, { signal: givingUp.signal })).rejects.toThrow('left');

@@ -120,6 +120,27 @@ describe.skipIf(missing !== undefined)('the storefront', () => {
     expect(new Set(standIn.purchases.map(({ key }) => key)).size).toBe(1);
   });
 
+  test('a buyer may stop waiting, look at another sale, and ask again', async () => {
+    const { standIn, visits, sell } = fixture();
+    sell();
+    sell({ name: 'Walnut speaker' });
+    standIn.lastingFault = { kind: 'refuse', outcome: 'unavailable' };
+    const { page } = await visits.visit({ user: 'alice', path: '/?product=product-1' });
+    await label(page, /Buy/);
+    await buy(page).click();
+    await page.goto(`${standIn.url}/?product=product-2`);
+    await page.getByText('Your purchase of Celadon teapot has no answer yet.').waitFor();
+    await page.getByRole('link', { name: 'Go there' }).click();
+    await page.getByRole('button', { name: 'Stop asking' }).click({ timeout: 20_000 });
+    await told(page, /has no answer/);
+    expect(await page.evaluate('document.activeElement.id')).toBe('buy');
+    standIn.lastingFault = undefined;
+    await buy(page).filter({ hasText: 'Ask again' }).click();
+    await told(page, /It’s yours/);
+    expect(standIn.sale.orders).toHaveLength(1);
+    expect(new Set(standIn.purchases.map(({ key }) => key)).size).toBe(1);
+  });
+
   test('a double-click and a hammering thumb buy once', async () => {
     const { standIn, visits, sell } = fixture();
     sell();

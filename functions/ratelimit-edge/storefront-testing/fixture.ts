@@ -9,6 +9,8 @@ import { type StandIn, startStandIn } from './stand-in.ts';
 
 const found = await findChromium();
 
+/** Empty where there is none. */
+export const chromiumPath = 'path' in found ? found.path : '';
 /** Why these tests cannot run here; undefined where they can. */
 export const missing = 'missing' in found ? found.missing : undefined;
 if (missing !== undefined)

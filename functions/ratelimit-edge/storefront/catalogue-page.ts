@@ -1,6 +1,6 @@
 // The page without a chosen product: all sales, or at once the only one.
 
-import type { Product } from './answers.ts';
+import type { HotProduct, Product } from './answers.ts';
 import { createCatalogueView, createHotView, productLink } from './catalogue-view.ts';
 import { h } from './dom.ts';
 import { createNotices, emptyState } from './notices.ts';
@@ -20,6 +20,7 @@ export function showCatalogue(page: Page): void {
   const layout = h('div', { class: 'catalogue-page' });
   layout.append(notices.element, catalogue.element, hot.element);
   let products: readonly Product[] | undefined;
+  let hotProducts: readonly HotProduct[] = [];
   let failures = 0;
   const nameOf = (id: string) => products?.find(({ productId }) => productId === id)?.name ?? id;
   const draw = () => {
@@ -37,6 +38,7 @@ export function showCatalogue(page: Page): void {
           : { name: nameOf(open.productId), href: productLink(open.productId) },
     });
     catalogue.update(products, page.clock.nowMs());
+    hot.update(hotProducts, nameOf);
   };
   const poll = pollVisibly({
     async task() {
@@ -64,7 +66,8 @@ export function showCatalogue(page: Page): void {
   });
   pollVisibly({
     async task() {
-      hot.update(await page.api.hotProducts(), nameOf);
+      hotProducts = await page.api.hotProducts();
+      draw();
     },
     intervalMs: () => productsIntervalMs,
   });

@@ -1,7 +1,7 @@
 // All sales as cards, and the products that sell fastest.
 
 import type { HotProduct, Product } from './answers.ts';
-import { h, icon } from './dom.ts';
+import { h } from './dom.ts';
 import { durationOf, formatNumber, formatOpening, formatPrice } from './format.ts';
 import { saleStateAt } from './sale.ts';
 import type { Texts } from './texts.ts';
@@ -81,17 +81,16 @@ function saleCard(card: CardTexts): HTMLElement {
       { class: 'card sale', href: productLink(card.productId), 'data-state': card.state },
       h(
         'span',
-        { class: 'sale-main' },
+        { class: 'sale-row' },
         h('span', { class: 'sale-name' }, card.name),
-        h('span', { class: 'sale-price' }, card.price),
+        h('span', { class: 'chip' }, card.stateText),
       ),
       h(
         'span',
-        { class: 'sale-side' },
-        h('span', { class: 'chip' }, card.stateText),
+        { class: 'sale-row' },
+        h('span', { class: 'sale-price' }, card.price),
         h('span', { class: 'sale-note' }, card.note),
       ),
-      icon('arrow'),
     ),
   );
 }

@@ -21,11 +21,17 @@ import {
 } from './purchase-flow.ts';
 import { type MessageAction, type PurchaseMessage, purchaseMessage } from './purchase-message.ts';
 import { createPurchaseStore, purchasesAsked } from './purchase-store.ts';
-import { nextChangeMs, productIntervalMs, quantityMaxOf, saleStateAt, unitsOwned } from './sale.ts';
+import {
+  boardIntervalMs,
+  nextChangeMs,
+  productIntervalMs,
+  quantityMaxOf,
+  saleStateAt,
+  unitsOwned,
+} from './sale.ts';
 
 /** So many failed polls in a row, and the figures are called old. */
 const staleAfterFailures = 3;
-const boardIntervalMs = 2_000;
 const hotIntervalMs = 10_000;
 
 /** Shows the sale until the page is left; `isOnly`: there are no others to go back to. */
@@ -89,7 +95,7 @@ class ProductPage {
     });
     this.boardPoll = pollVisibly({
       task: () => this.readBoard(),
-      intervalMs: () => boardIntervalMs,
+      intervalMs: () => boardIntervalMs(this.product, page.clock.nowMs()),
     });
     pollVisibly({ task: () => this.readHot(), intervalMs: () => hotIntervalMs });
     this.flow?.resume();
@@ -289,6 +295,7 @@ class ProductPage {
       monotonicMs: this.page.timers.nowMs(),
       order,
       mayBuyMore,
+      hasOthers: !this.layout.back.hidden,
     });
   }
 

@@ -26,6 +26,7 @@ function contextIn(language: string, changes: Partial<MessageContext> = {}): Mes
     monotonicMs: 0,
     order: undefined,
     mayBuyMore: false,
+    hasOthers: true,
     ...changes,
   };
 }
@@ -53,6 +54,12 @@ test('fewer left than asked for is no "sold out"', () => {
     tone: 'warn',
     title: 'Only one is left',
   });
+});
+
+test('leads to other sales only where there are any', () => {
+  const flow: FlowState = { name: 'refused', purchase, outcome: 'sold_out', left: 0 };
+  expect(purchaseMessage(flow, contextIn('en'))?.actions).toEqual(['sales']);
+  expect(purchaseMessage(flow, contextIn('en', { hasOthers: false }))?.actions).toEqual([]);
 });
 
 test('an accepted order is followed to its end', () => {

@@ -26,6 +26,8 @@ export interface MessageContext {
   /** The order of an accepted purchase as it is now, once known. */
   readonly order: Order | undefined;
   readonly mayBuyMore: boolean;
+  /** Whether there are other sales to go to. */
+  readonly hasOthers: boolean;
 }
 
 /** Undefined while there is nothing to say. */
@@ -84,12 +86,12 @@ function acceptedMessage(
 
 function refusedMessage(
   { outcome, left, opensAtMs }: Extract<FlowState, { name: 'refused' }>,
-  { texts, limitPerUser, nowMs }: MessageContext,
+  { texts, limitPerUser, nowMs, hasOthers }: MessageContext,
 ): PurchaseMessage {
   const { refused } = texts;
   const say = (message: Message, ...actions: MessageAction[]): PurchaseMessage => ({
     tone: 'bad',
-    actions,
+    actions: actions.filter((action) => action !== 'sales' || hasOthers),
     ...message,
   });
   const wait = (message: Message): PurchaseMessage => ({ tone: 'warn', actions: [], ...message });

@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import type { Order, Product, SaleState } from './answers.ts';
 import {
+  boardIntervalMs,
   dialTicks,
   nextChangeMs,
   productIntervalMs,
@@ -91,6 +92,8 @@ test('asks seldom while nothing can change soon', () => {
   expect(productIntervalMs(waiting, 950_000)).toBe(2_000);
   expect(productIntervalMs(waiting, 1_000_001)).toBe(2_000);
   expect(productIntervalMs(product({ state: 'ended' }), 0)).toBe(30_000);
+  expect(boardIntervalMs(waiting, 999_999)).toBe(10_000);
+  expect(boardIntervalMs(waiting, 1_000_000)).toBe(2_000);
 });
 
 test.each([

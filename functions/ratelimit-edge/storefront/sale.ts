@@ -47,6 +47,12 @@ export function productIntervalMs(product: Product | undefined, nowMs: number): 
   return 2_000;
 }
 
+/** How often to ask for the leaderboard: it moves while the sale is open. */
+export function boardIntervalMs(product: Product | undefined, nowMs: number): number {
+  const isOpen = product === undefined || saleStateAt(product, nowMs) === 'open';
+  return isOpen ? 2_000 : 10_000;
+}
+
 /** Ticks of the dial that are lit, of 60: seconds of the minute before, stock during the sale. */
 export function dialTicks(product: Product, nowMs: number): number {
   const state = saleStateAt(product, nowMs);

@@ -1,8 +1,10 @@
-// Where the page starts: who, which language, which sale.
+// Where the page starts: who, which language, which sale. What a purchase does is told by
+// purchase-flow.ts, what the buyer sees of it by product-page.ts.
 
 import { createApi } from './api.ts';
 import { showCatalogue } from './catalogue-page.ts';
 import { createServerClock } from './clock.ts';
+import { h } from './dom.ts';
 import type { Page } from './page.ts';
 import { showProduct } from './product-page.ts';
 import { openSession, type Session } from './session.ts';
@@ -40,6 +42,7 @@ function start(): void {
   window.addEventListener('hashchange', () => {
     if (window.location.hash.startsWith('#token=')) window.location.reload();
   });
+  page.main.append(h('p', { class: 'loading' }, texts.loading));
   const productId = new URLSearchParams(window.location.search).get('product');
   if (productId === null) showCatalogue(page);
   else showProduct(page, productId);

@@ -10,7 +10,6 @@ export interface Supervised {
   stop(): Promise<void>;
 }
 
-const firstPauseMs = 500;
 const longestPauseMs = 10_000;
 /** Who ran this long had started well: the next pause is short again. */
 const wellAfterMs = 30_000;
@@ -20,6 +19,7 @@ export function supervise(
   running: RunningProcess,
   startAgain: () => Promise<RunningProcess>,
   say: Say,
+  firstPauseMs = 500,
 ): Supervised {
   const { name } = running;
   const stopped = new AbortController();

@@ -1,0 +1,62 @@
+import { execFile } from 'node:child_process';
+import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { buildFunction, buildFunctions, functionNames } from './build.ts';
+
+// Outside the repository, where no node_modules can help a bundle out.
+let folder: string;
+beforeAll(async () => {
+  folder = mkdtempSync(join(tmpdir(), 'seckill-build-'));
+  await buildFunctions(folder);
+}, 60_000);
+afterAll(() => {
+  rmSync(folder, { recursive: true, force: true });
+});
+
+const filesOf = (path: string) => readdirSync(join(folder, path));
+
+/** What a bundle says that is run without any environment, and its status. */
+async function runBare(file: string): Promise<{ status: number; said: string }> {
+  return new Promise((done) => {
+    execFile(process.execPath, [join(folder, file)], { env: {} }, (error, stdout, stderr) => {
+      done({ status: Number(error?.code ?? 0), said: stdout + stderr });
+    });
+  });
+}
+
+test.each(functionNames)(
+  '%s is a bundle of its own that asks for its environment',
+  async (name) => {
+    const { status, said } = await runBare(`${name}/main.cjs`);
+    expect(said).toContain('SECKILL_SIGNING_KEYS is not set');
+    expect(status).toBe(1);
+  },
+);
+
+test('purchase has its Lua scripts and etcd’s .proto files beside it', () => {
+  expect(filesOf('purchase')).toContain('sell-4.lua');
+  expect(filesOf('purchase/proto')).toContain('rpc.proto');
+});
+
+test('persist-order brings its migrations, and a program that runs them', async () => {
+  expect(filesOf('persist-order')).toEqual(expect.arrayContaining(['migrate.cjs', 'migrations']));
+  const { status, said } = await runBare('persist-order/migrate.cjs');
+  expect(said).toContain('SECKILL_MYSQL_URL is not set');
+  expect(status).toBe(1);
+});
+
+test('the edge’s page is made for browsers: one script, no TypeScript', () => {
+  const files = filesOf('ratelimit-edge/storefront');
+  expect(files).toEqual(expect.arrayContaining(['index.html', 'storefront.css', 'storefront.js']));
+  expect(files.filter((file) => /\.ts$|tsconfig/.test(file))).toEqual([]);
+  const script = readFileSync(join(folder, 'ratelimit-edge/storefront/storefront.js'), 'utf8');
+  expect(script).not.toMatch(/\brequire\(|from ?["']\.\//);
+});
+
+test('a bundle that outgrows its budget is refused, with what is heaviest in it', async () => {
+  await expect(buildFunction('update-rank', join(folder, 'large'), 1_000)).rejects.toThrow(
+    /update-rank has \d+ bytes; its budget is 1000\..*\n {2}\d+ node_modules\//,
+  );
+}, 30_000);

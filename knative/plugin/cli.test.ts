@@ -425,7 +425,7 @@ describe('verify', () => {
       expect(JSON.parse(out)).toMatchObject({ ok: false, settling: true });
       expect(err).toMatch(/^kn-seckill: .+\n$/);
     }
-    expect(away.err).toContain('Kafka does not answer');
+    expect(away.err).toBe('kn-seckill: Kafka does not answer\n');
     expect(nobody.err).toContain('sale list');
     expect(unreachable.err).toContain('cannot reach http://127.0.0.1:9');
   });

@@ -115,8 +115,17 @@ async function problemOf(response: Response, url: string): Promise<EdgeError> {
       `${url} answered ${status}, not as seckill does. Is it the right address?`,
     );
   }
-  const texts = [problem?.title, problem?.detail].filter((text) => typeof text === 'string');
-  return new EdgeError(`${texts.map(printable).join(': ')}${hints[outcome] ?? ''}`, outcome);
+  return new EdgeError(`${textOf(problem, outcome)}${hints[outcome] ?? ''}`, outcome);
+}
+
+/** Title and detail; of a 503 the detail alone, since its title speaks to buyers. */
+function textOf(problem: Problem | null, outcome: string): string {
+  const { title, detail } = problem ?? {};
+  const texts = outcome === 'unavailable' && detail !== undefined ? [detail] : [title, detail];
+  return texts
+    .filter((text) => typeof text === 'string')
+    .map((text) => printable(text).replace(/\.$/, ''))
+    .join(': ');
 }
 
 const hints: Readonly<Record<string, string>> = {

@@ -77,7 +77,12 @@ const withUnit = (index: number, values: Partial<UnitRow>) =>
 const [ann, bob] = cleanEvent('p-1', 1).orders.map(({ orderId }) => orderId);
 
 test('a sale in which everything is right is ok', () => {
-  expect(check(cleanFacts())).toEqual({
+  const verdict = check(cleanFacts());
+  // As `verify -o json` prints it.
+  expect(JSON.stringify(verdict)).toMatch(
+    /^{"stock":10,"sold":7,"rows":4,"units":7,"oversold":0,"lost":0,"duplicated":0,"ranked":3,"ok":true,/,
+  );
+  expect(verdict).toEqual({
     stock: 10,
     sold: 7,
     rows: 4,

@@ -43,14 +43,18 @@ export function check(facts: Facts): Verdict {
     compareRedis(look);
   }
   judgeBoards(look);
+  const sold = countSold(look);
   const duplicated = countDuplicated(look);
-  const counts = { ...countSold(look), lost: lost.size, duplicated, pending };
   const problemLines = problems.lines();
   const waitingLines = waiting.lines();
   return {
-    ...counts,
-    known: isKnown(facts),
+    ...sold,
+    lost: lost.size,
+    duplicated,
+    ranked: facts.redis.boards.speed.size,
     ok: problemLines.length === 0 && waitingLines.length === 0,
+    pending,
+    known: isKnown(facts),
     settling: problemLines.length === 0 && waitingLines.length > 0,
     problems: problemLines,
     waiting: waitingLines,
@@ -155,8 +159,7 @@ function countSold(look: Look) {
     0,
   );
   if (oversold > 0) problems.add(`Oversold: ${oversold} units were sold twice or beyond the stock`);
-  const ranked = facts.redis.boards.speed.size;
-  return { stock, sold, rows: confirmed.length, units: units.length, oversold, ranked };
+  return { stock, sold, rows: confirmed.length, units: units.length, oversold };
 }
 
 function quantityIn({ accepted, rows }: Look): number {

@@ -180,6 +180,24 @@ describe('when `purchase` fails', () => {
     ['forgets somebody', (_request, response) => response.end('{"answers":[]}')],
     ['says what nobody knows', (_request, response) => response.end('{"answers":[{"outcome":1}]}')],
     [
+      'says 500, and accepts',
+      (request, response) => {
+        response.statusCode = 500;
+        acceptAll(request, response);
+      },
+    ],
+    [
+      'answers twice',
+      (_request, response) => {
+        const accepted = { outcome: 'accepted', quantity: 1 };
+        response.end(JSON.stringify({ answers: [accepted, accepted] }));
+      },
+    ],
+    [
+      'accepts a word of units',
+      (_request, response) => response.end('{"answers":[{"outcome":"accepted","quantity":"1"}]}'),
+    ],
+    [
       'accepts without a quantity',
       (_request, response) => response.end('{"answers":[{"outcome":"accepted"}]}'),
     ],

@@ -54,15 +54,22 @@ function install() {
   const startedAtMs = Date.now();
   process.stderr.write('Installing packages (npm ci) …\n');
   // Its output goes to standard error: standard output belongs to the program that was asked for.
-  const { status, error } = spawnSync('npm', ['ci', '--no-fund', '--no-audit'], {
-    cwd: root,
-    stdio: ['ignore', 2, 2],
-  });
+  // Warnings would only be that this Node is older than the one that will be used.
+  const { status, error } = spawnSync(
+    'npm',
+    ['ci', '--no-fund', '--no-audit', '--loglevel=error'],
+    {
+      cwd: root,
+      stdio: ['ignore', 2, 2],
+    },
+  );
   if (status !== 0) {
     fail(`npm ci failed (${error ? error.message : `status ${status}`}); its output is above.`);
   }
   if (!existsSync(node24)) fail(`npm ci ran, but there is no Node 24 in ${node24}.`);
-  process.stderr.write(`Packages are installed (${Math.round((Date.now() - startedAtMs) / 1000)} s)\n`);
+  process.stderr.write(
+    `Packages are installed (${Math.round((Date.now() - startedAtMs) / 1000)} s)\n`,
+  );
 }
 
 function run(args) {

@@ -12,7 +12,7 @@ import {
   startEdge,
   startFakePurchase,
   tokenFor,
-} from './edge-fixture.ts';
+} from './testing/edge-fixture.ts';
 
 let store: OwnStore;
 let purchase: FakePurchase;

@@ -7,7 +7,12 @@ import { afterAll, afterEach, beforeAll, beforeEach, expect, test, vi } from 'vi
 import { choosePort } from '#knative/local/ports.ts';
 import { redis as redisStore } from '#knative/local/stores/redis.ts';
 import { type OwnStore, startOwnStore } from '#lib/testing/own-store.ts';
-import { environmentFor, type FakePurchase, startFakePurchase, tokenFor } from './edge-fixture.ts';
+import {
+  environmentFor,
+  type FakePurchase,
+  startFakePurchase,
+  tokenFor,
+} from './testing/edge-fixture.ts';
 
 let store: OwnStore;
 let purchase: FakePurchase;

@@ -19,7 +19,7 @@ import {
   startEdge,
   startFakePurchase,
   tokenFor,
-} from './edge-fixture.ts';
+} from './testing/edge-fixture.ts';
 
 type Json = Record<string, unknown>;
 interface Operation {

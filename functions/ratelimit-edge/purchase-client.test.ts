@@ -1,7 +1,7 @@
 import { createServer as createTcpServer } from 'node:net';
 import { afterEach, beforeEach, expect, test } from 'vitest';
-import { awayPurchaseUrl, type FakePurchase, startFakePurchase } from './edge-fixture.ts';
 import { createPurchaseClient, type PurchaseClient } from './purchase-client.ts';
+import { awayPurchaseUrl, type FakePurchase, startFakePurchase } from './testing/edge-fixture.ts';
 import { Unavailable } from './unavailable.ts';
 
 const keys = ['a-signing-key-of-the-tests-with-32-or-more'];

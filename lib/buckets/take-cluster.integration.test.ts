@@ -1,40 +1,33 @@
-// A cluster of one node refuses what any Redis Cluster refuses: keys of several slots in one call.
+// On a Redis Cluster a call may only carry keys of one slot; the buckets must still come in few.
 
 import { Redis } from 'ioredis';
-import { afterAll, beforeAll, expect, test, vi } from 'vitest';
-import { redis as redisStore } from '#knative/local/stores/redis.ts';
+import { afterAll, beforeAll, expect, test } from 'vitest';
 import { connectRedis, type RedisClient } from '#lib/redis/connect.ts';
 import { createLog } from '#lib/telemetry/log.ts';
-import { type OwnStore, startOwnStore } from '#lib/testing/own-store.ts';
+import { type OwnCluster, startOwnCluster } from '#lib/testing/own-cluster.ts';
 import { bucketKey, takeTokens } from './take.ts';
 
-let store: OwnStore;
-let node: Redis;
-let cluster: RedisClient;
+let cluster: OwnCluster;
+let redis: RedisClient;
+let nodes: Redis[];
 
 beforeAll(async () => {
-  store = await startOwnStore({
-    ...redisStore,
-    command(site) {
-      const { command, args } = redisStore.command(site);
-      const asCluster = ['--cluster-enabled', 'yes', '--cluster-announce-ip', '127.0.0.1'];
-      return { command, args: [...args, ...asCluster] };
-    },
-  });
-  node = new Redis(store.address);
-  await node.call('CLUSTER', 'ADDSLOTSRANGE', '0', '16383');
-  await vi.waitFor(async () => {
-    expect(await node.call('CLUSTER', 'INFO')).toContain('cluster_state:ok');
-  }, 10_000);
-  cluster = connectRedis([store.address, store.address], createLog('test', 'silent'));
-  await new Promise<void>((resolve) => cluster.once('ready', resolve));
+  cluster = await startOwnCluster();
+  nodes = cluster.urls.map((url) => new Redis(url));
+  redis = connectRedis(cluster.urls, createLog('test', 'silent'));
+  await new Promise<void>((resolve) => redis.once('ready', resolve));
 });
 
 afterAll(async () => {
-  cluster.disconnect();
-  node.disconnect();
-  await store.remove();
+  redis.disconnect();
+  for (const node of nodes) node.disconnect();
+  await cluster.remove();
 });
+
+async function callsOf(node: Redis): Promise<number> {
+  const stats = await node.info('commandstats');
+  return Number(/cmdstat_evalsha:calls=(\d+)/.exec(stats)?.[1] ?? 0);
+}
 
 test('the buckets of many users need few calls, and each gets what it may', async () => {
   const limit = { rate: 1, capacity: 2 };
@@ -44,11 +37,11 @@ test('the buckets of many users need few calls, and each gets what it may', asyn
     wanted: 3,
     givenBack: 0,
   }));
-  const takeAll = () => takeTokens(cluster, takes);
+  const takeAll = () => takeTokens(redis, takes);
   expect((await takeAll()).map((taken) => taken?.granted)).toEqual(takes.map(() => 2));
-  await node.call('CONFIG', 'RESETSTAT');
+  for (const node of nodes) await node.call('CONFIG', 'RESETSTAT');
   expect((await takeAll()).map((taken) => taken?.granted)).toEqual(takes.map(() => 0));
-  const calls = /cmdstat_evalsha:calls=(\d+)/.exec(await node.info('commandstats'))?.[1];
-  expect(Number(calls)).toBeGreaterThan(1);
-  expect(Number(calls)).toBeLessThanOrEqual(16);
+  const calls = await Promise.all(nodes.map(callsOf));
+  expect(Math.min(...calls)).toBeGreaterThan(0);
+  expect(calls.reduce((sum, count) => sum + count, 0)).toBeLessThanOrEqual(16);
 });

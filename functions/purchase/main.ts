@@ -17,6 +17,7 @@ import { createLog, type Log } from '#lib/telemetry/log.ts';
 import { createRegistry, serveMetrics } from '#lib/telemetry/metrics.ts';
 import { createApp } from './app.ts';
 import { createMetrics, type PurchaseMetrics } from './metrics.ts';
+import { answerOffSale } from './orders.ts';
 import { createPublisher } from './publish.ts';
 import { createDecide } from './purchase.ts';
 import { readEventsOf } from './read-events.ts';
@@ -39,6 +40,7 @@ async function start(): Promise<void> {
     log,
     acquire: (productId) => locks.acquire(productId),
     rebuild: (productId, held) => rebuild({ redis, mysql, publisher, readEvents }, productId, held),
+    answerOffSale: (productId, purchases) => answerOffSale({ mysql }, productId, purchases),
     onRebuild: metrics.countRebuild,
     onTurn: metrics.countTurn,
   });

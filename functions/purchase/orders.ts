@@ -10,6 +10,7 @@ import type { PurchaseAnswer } from '#lib/outcome.ts';
 import type { RedisClient } from '#lib/redis/connect.ts';
 import { parseOrderRecord } from '#lib/sale/order-record.ts';
 import type { Purchase } from '#lib/sale/sale.ts';
+import { findProduct } from './catalogue.ts';
 
 export interface Order {
   readonly orderId: string;
@@ -62,11 +63,21 @@ export async function listOrders({ mysql }: Dependencies, userId: string): Promi
   return rows.map(orderOf);
 }
 
+/** Answers purchases of a product that cannot be loaded: it is settled, or there is none. */
+export async function answerOffSale(
+  { mysql }: Pick<Dependencies, 'mysql'>,
+  productId: string,
+  purchases: readonly Purchase[],
+): Promise<PurchaseAnswer[]> {
+  if (await findProduct(mysql, productId)) return answerSettled({ mysql }, purchases);
+  return purchases.map(() => ({ outcome: 'unknown_product' }));
+}
+
 /**
  * Answers purchases of a sale that is settled and no longer in Redis: an acceptance stays one,
  * everything else is over.
  */
-export async function answerSettled(
+async function answerSettled(
   { mysql }: Pick<Dependencies, 'mysql'>,
   purchases: readonly Purchase[],
 ): Promise<PurchaseAnswer[]> {

@@ -7,7 +7,7 @@ import type { PurchaseAnswer } from '#lib/outcome.ts';
 import type { RedisClient } from '#lib/redis/connect.ts';
 import type { Purchase } from '#lib/sale/sale.ts';
 import { findProduct } from './catalogue.ts';
-import { answerSettled } from './orders.ts';
+import { answerOffSale } from './orders.ts';
 import type { Seller } from './sell.ts';
 
 export type Decide = (
@@ -22,7 +22,7 @@ interface Dependencies {
 }
 
 /** Where a product's purchases are decided. */
-type Whereabouts = 'seller' | 'settled' | 'unknown';
+type Whereabouts = 'on sale' | 'off sale';
 
 /** For how long an answer about a product's whereabouts is good. */
 const rememberedMs = 1_000;
@@ -34,10 +34,9 @@ export function createDecide({ redis, mysql, seller }: Dependencies): Decide {
 
   async function find(productId: string): Promise<Whereabouts> {
     // While Redis has the sale, MySQL is not on the way of a purchase.
-    if ((await redis.exists(saleKeys(productId).sale)) === 1) return 'seller';
+    if ((await redis.exists(saleKeys(productId).sale)) === 1) return 'on sale';
     const row = await findProduct(mysql, productId);
-    if (!row) return 'unknown';
-    return row.state === 'settled' ? 'settled' : 'seller';
+    return row && row.state !== 'settled' ? 'on sale' : 'off sale';
   }
 
   function whereaboutsOf(productId: string): Promise<Whereabouts> {
@@ -53,12 +52,10 @@ export function createDecide({ redis, mysql, seller }: Dependencies): Decide {
 
   return async (productId, purchases) => {
     switch (await whereaboutsOf(productId)) {
-      case 'seller':
+      case 'on sale':
         return seller.purchase(productId, purchases);
-      case 'settled':
-        return answerSettled({ mysql }, purchases);
-      case 'unknown':
-        return purchases.map(() => ({ outcome: 'unknown_product' }));
+      case 'off sale':
+        return answerOffSale({ mysql }, productId, purchases);
     }
   };
 }

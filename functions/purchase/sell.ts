@@ -45,6 +45,7 @@ export function createSeller(dependencies: SellerDependencies): Seller {
 
   return {
     async purchase(productId, purchases) {
+      if (purchases.length === 0) return [];
       if (stopping) return purchases.map(() => unavailable);
       return deskOf(productId).purchase(purchases);
     },

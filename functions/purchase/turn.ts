@@ -16,6 +16,7 @@ import {
 } from '#lib/sale/sale.ts';
 import type { Log } from '#lib/telemetry/log.ts';
 import type { Publisher } from './publish.ts';
+import { NotOnSale } from './rebuild.ts';
 
 /** The turn ended early: nobody may be told that anything was accepted in it. */
 export class TurnFailed extends Error {
@@ -27,6 +28,11 @@ export interface TurnDependencies {
   readonly publisher: Publisher;
   /** Rebuilds the sale in Redis from MySQL and Kafka, and resolves with its new generation. */
   readonly rebuild: (productId: string, held: HeldLock) => Promise<number>;
+  /** Answers for a product that is not sold any more, or never was: by MySQL alone. */
+  readonly answerOffSale: (
+    productId: string,
+    purchases: readonly Purchase[],
+  ) => Promise<readonly PurchaseAnswer[]>;
   readonly log: Log;
   /** Told of the answers of every turn that came to its end. */
   readonly onTurn?: (answers: readonly PurchaseAnswer[]) => void;
@@ -57,7 +63,16 @@ export class Turns {
   /** Decides a batch and answers what it decided. Throws where it could not; see TurnFailed. */
   async sell(held: HeldLock, batch: readonly Waiting[]): Promise<void> {
     const purchases = batch.map(({ purchase }) => purchase);
-    const { fence, decision } = await this.#decide(held, purchases);
+    const decided = await this.#decide(held, purchases).catch((error: unknown) => {
+      if (error instanceof NotOnSale) return undefined;
+      throw error;
+    });
+    if (!decided) {
+      const { answerOffSale } = this.#dependencies;
+      answerWhere(batch, await answerOffSale(this.#productId, purchases), () => true);
+      return;
+    }
+    const { fence, decision } = decided;
     const { answers, batches } = decision;
     // Refusals bind nobody, so they need not wait for Kafka.
     answerWhere(batch, answers, (answer) => !isAcceptance(answer));
@@ -91,7 +106,9 @@ export class Turns {
           await this.#publish(held, fence, result.batches);
           break;
         case 'other_generation':
-          this.#generation = result.generation;
+          // A newer one is somebody else's rebuild; an older one was put back from the past.
+          if (result.generation < fence.generation) await this.#rebuild(held);
+          else this.#generation = result.generation;
           break;
         case 'fenced':
         case 'loading':

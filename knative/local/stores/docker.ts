@@ -33,12 +33,13 @@ export async function engineAnswers(): Promise<boolean> {
 // It ends the containers itself, because not every version of the client passes SIGTERM on.
 const script = `
 project=$1 file=$2 down=$3; shift 3
-compose() { docker compose --project-name "$project" --file "$file" "$@"; }
-trap 'kill "$running" 2>/dev/null; compose down $down; exit 0' TERM
-compose up --detach --no-color "$@" & running=$!
-wait "$running" || exit 1
-compose logs --follow --no-color & running=$!
-wait "$running"
+compose() {
+  ( exec docker compose --project-name "$project" --file "$file" "$@" ) & running=$!
+  wait "$running"
+}
+trap 'kill "$running" 2>/dev/null; trap "" TERM; compose down $down; exit 0' TERM
+compose up --detach --no-color "$@" || exit 1
+compose logs --follow --no-color
 `;
 
 /** Starts the containers; resolves with the stores' addresses when all of them answer. */

@@ -36,11 +36,12 @@ export interface AcceptedOrders {
 
 /**
  * Derives the accepted orders. An event of an older generation than MySQL's counts for the orders
- * whose rows name it; its other orders were never answered 202 (decision 6).
+ * whose rows name it; its other orders were never answered 202 (decision 6). Yields now and then.
  */
-export function acceptedOrders(facts: Facts, problems: Findings): AcceptedOrders {
+export function* acceptedOrders(facts: Facts, problems: Findings): Generator<void, AcceptedOrders> {
   const duplicated = new Set<string>();
-  const { batches, outbox } = collectBatches(facts, duplicated, problems);
+  const contents = yield* readContents(facts, duplicated, problems);
+  const { batches, outbox } = collectBatches(facts, contents, problems);
   const generation = facts.mysql.product?.generation ?? 0;
   const rows = new Map(facts.mysql.orders.map((row) => [row.orderId, row]));
   const byId = new Map<string, AcceptedOrder>();
@@ -71,9 +72,15 @@ interface Content {
   readonly event: OrderEvent;
 }
 
-function collectBatches(facts: Facts, duplicated: Set<string>, problems: Findings) {
+const eventsPerStep = 50;
+
+/** What each batch says, by its id; a batch that says two things says the first. */
+function* readContents(
+  facts: Facts,
+  duplicated: Set<string>,
+  problems: Findings,
+): Generator<void, ReadonlyMap<string, Content>> {
   const contents = new Map<string, Content>();
-  const copies = Map.groupBy(facts.kafka.events, ({ id }) => id);
   const note = (id: string, data: string, where: string) => {
     const known = contents.get(id);
     if (known?.data === data) return;
@@ -87,15 +94,27 @@ function collectBatches(facts: Facts, duplicated: Set<string>, problems: Finding
       for (const { orderId } of event.orders) duplicated.add(orderId);
     }
   };
-  for (const { id, data } of facts.kafka.events) note(id, data, 'Kafka');
-  const outboxIds = new Map<string, number>();
-  for (const [number, data] of facts.redis.outbox) {
-    const generation = parseEvent(data, facts.productId)?.generation ?? 0;
-    const id = `${facts.productId}.${generation}.${number}`;
-    outboxIds.set(id, Number(number));
-    note(id, data, 'the outbox');
+  for (const [index, { id, data }] of facts.kafka.events.entries()) {
+    note(id, data, 'Kafka');
+    if (index % eventsPerStep === 0) yield;
   }
+  for (const [number, data] of facts.redis.outbox) {
+    note(outboxId(facts.productId, number, data), data, 'the outbox');
+  }
+  return contents;
+}
+
+/** The batch that a field of the outbox will be in Kafka. */
+function outboxId(productId: string, number: string, data: string): string {
+  return `${productId}.${parseEvent(data, productId)?.generation ?? 0}.${number}`;
+}
+
+function collectBatches(facts: Facts, contents: ReadonlyMap<string, Content>, problems: Findings) {
+  const copies = Map.groupBy(facts.kafka.events, ({ id }) => id);
   const dead = new Set(facts.kafka.deadLetters['persist-order'].map(({ id }) => id));
+  const pending = new Set(
+    [...facts.redis.outbox].map(([number, data]) => outboxId(facts.productId, number, data)),
+  );
   const batches = new Map<string, Batch>();
   const outbox = new Map<number, Batch>();
   for (const [id, { event }] of contents) {
@@ -109,7 +128,7 @@ function collectBatches(facts: Facts, duplicated: Set<string>, problems: Finding
       generation: event.generation,
       number,
       event,
-      pending: outboxIds.has(id),
+      pending: pending.has(id),
       delivered: {
         'persist-order': isDelivered(facts, copies.get(id), 'persist-order'),
         'update-rank': isDelivered(facts, copies.get(id), 'update-rank'),

@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
 import { batchIdOf, type OrderEvent } from '#lib/order-event.ts';
 import { orderIdOf } from '#lib/order-id.ts';
-import { check } from './check.ts';
+import { check, checkInSteps } from './check.ts';
 import { cleanEvent, cleanFacts } from './clean-sale.ts';
 import type { EventFact, Facts, OrderRow, ProductRow, UnitRow } from './facts.ts';
 
@@ -225,6 +225,12 @@ const corruptions: Record<string, Facts> = {
   'MySQL: unit of another order': withUnit(0, { orderId: bob ?? '' }),
   'MySQL: unit of no order': withUnit(0, { orderId: 'p-1.unknown' }),
 };
+
+test('in steps it comes to the same', async () => {
+  for (const facts of [cleanFacts(), ...Object.values(corruptions)]) {
+    expect(await checkInSteps(facts)).toEqual(check(facts));
+  }
+});
 
 test.each(Object.entries(corruptions))('one field is wrong, and it shows: %s', (_, facts) => {
   const verdict = check(facts);

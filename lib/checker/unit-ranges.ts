@@ -32,7 +32,15 @@ export function unitsTwice(ranges: readonly UnitRange[]): number {
 
 /** Whether both hold the same units, however they are cut into ranges. */
 export function sameUnits(some: readonly UnitRange[], others: readonly UnitRange[]): boolean {
-  return normal(some) === normal(others);
+  return isSameList(some, others) || normal(some) === normal(others);
+}
+
+/** As it nearly always is. */
+function isSameList(some: readonly UnitRange[], others: readonly UnitRange[]): boolean {
+  return (
+    some.length === others.length &&
+    some.every(([first, last], at) => first === others[at]?.[0] && last === others[at][1])
+  );
 }
 
 function normal(ranges: readonly UnitRange[]): string {

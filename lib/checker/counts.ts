@@ -1,0 +1,66 @@
+// The figures of the verdict that tell what was sold, and how often.
+
+import type { UnitRange } from '#lib/order-event.ts';
+import { gaveBack } from './buyers.ts';
+import type { Look } from './check-across.ts';
+import { holdsUnits, type RedisOrders } from './check-redis.ts';
+import type { Rows, UnitRow, Verdict } from './facts.ts';
+import { unitsTooMany, unitsTwice } from './unit-ranges.ts';
+
+type Counts = Pick<Verdict, 'stock' | 'sold' | 'rows' | 'units' | 'oversold' | 'duplicated'>;
+
+/** Counts, and notes what was sold too often. */
+export function countSold(look: Look): Counts {
+  const { facts, accepted, rows, redisOrders, problems } = look;
+  const { product, orders, units } = facts.mysql;
+  const stock = product?.stock ?? 0;
+  const inEvents = soldInEvents(look);
+  const inRows = units.map(({ unit }: UnitRow): UnitRange => [unit, unit]);
+  const oversold = Math.max(
+    inEvents.quantity - stock,
+    unitsTooMany(inEvents.units, stock),
+    unitsTooMany(soldInRedis(redisOrders, rows), stock),
+    unitsTooMany(inRows, stock),
+    0,
+  );
+  if (oversold > 0) problems.add(`Oversold: ${oversold} units were sold twice or beyond the stock`);
+  const rowsTooMany = orders.length - rows.size;
+  if (rowsTooMany > 0) problems.add(`MySQL: ${rowsTooMany} orders have more than one row`);
+  const unitsOfTwo = Math.max(unitsTwice(inRows), unitsTwice(inEvents.units));
+  if (unitsOfTwo > 0) problems.add(`${unitsOfTwo} units belong to more than one order`);
+  return {
+    stock,
+    sold: inEvents.quantity + soldInRowsAlone(look),
+    rows: orders.filter(({ status }) => status === 'confirmed').length,
+    units: units.length,
+    oversold,
+    duplicated: accepted.duplicated.size + rowsTooMany + unitsOfTwo,
+  };
+}
+
+function soldInEvents({ accepted, rows }: Look) {
+  const units: UnitRange[] = [];
+  let quantity = 0;
+  for (const [orderId, { order }] of accepted.byId) {
+    if (rows.get(orderId)?.status === 'cancelled') continue;
+    units.push(...order.units);
+    quantity += order.quantity;
+  }
+  return { units, quantity };
+}
+
+/** Once the topic's beginning is deleted, rows stand for the events that are gone. */
+function soldInRowsAlone({ facts, accepted }: Look): number {
+  if (facts.kafka.complete) return 0;
+  return facts.mysql.orders
+    .filter(({ orderId, status }) => status === 'confirmed' && !accepted.byId.has(orderId))
+    .reduce((sum, { quantity }) => sum + quantity, 0);
+}
+
+function soldInRedis(orders: RedisOrders, rows: Rows): UnitRange[] {
+  const units: UnitRange[] = [];
+  for (const [orderId, order] of orders) {
+    if (holdsUnits(order) && !gaveBack(rows, orderId)) units.push(...order.units);
+  }
+  return units;
+}

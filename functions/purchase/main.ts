@@ -20,7 +20,7 @@ import { createMetrics, type PurchaseMetrics } from './metrics.ts';
 import { answerOffSale } from './orders.ts';
 import { createPublisher } from './publish.ts';
 import { createDecide } from './purchase.ts';
-import { readEventsOf } from './read-events.ts';
+import { readEventsFrom } from './read-events.ts';
 import { rebuild } from './rebuild.ts';
 import { createSeller } from './sell.ts';
 import { drainAll } from './tick.ts';
@@ -33,7 +33,8 @@ async function start(): Promise<void> {
   const stores = connectStores(environment, log, metrics);
   const { redis, mysql, locks, publisher, kafkaBrokers } = stores;
 
-  const readEvents = (productId: string) => readEventsOf(kafkaBrokers, productId);
+  const signingKeys = environment.SECKILL_SIGNING_KEYS;
+  const readEvents = readEventsFrom({ brokers: kafkaBrokers, signingKeys, log });
   const seller = createSeller({
     redis,
     publisher,
@@ -53,7 +54,7 @@ async function start(): Promise<void> {
     decide: createDecide({ redis, mysql, seller }),
     verify: async (productId) => check(await collectFacts(stores, productId)),
     drain,
-    signingKeys: environment.SECKILL_SIGNING_KEYS,
+    signingKeys,
     readiness,
     log,
   });

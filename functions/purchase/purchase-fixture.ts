@@ -31,8 +31,8 @@ import { uniqueName, uniqueProductId } from '#lib/testing/unique.ts';
 import { findProduct, type ProductRow } from './catalogue.ts';
 import { answerOffSale } from './orders.ts';
 import { createPublisher, type Publisher } from './publish.ts';
-import { readEventsOf } from './read-events.ts';
-import { rebuild } from './rebuild.ts';
+import { readEventsFrom } from './read-events.ts';
+import { type RebuildDependencies, rebuild } from './rebuild.ts';
 import { createSeller, type Seller, type SellerDependencies } from './sell.ts';
 
 export const log = createLog('purchase-test', 'silent');
@@ -59,6 +59,9 @@ export interface PublishedRecord {
   readonly event: OrderEvent;
 }
 
+type Overrides = Partial<SellerDependencies> &
+  Partial<Pick<RebuildDependencies, 'readEvents' | 'rowsTimeoutMs'>>;
+
 export interface Bench {
   readonly redis: Redis;
   readonly mysql: MysqlClient;
@@ -69,7 +72,7 @@ export interface Bench {
   product(values?: Partial<ProductRow>): Promise<string>;
   update(productId: string, values: Partial<ProductRow>): Promise<void>;
   row(productId: string): Promise<ProductRow>;
-  instance(overrides?: Partial<SellerDependencies>): Instance;
+  instance(overrides?: Overrides): Instance;
   /** The product's events in the topic, repeats included. */
   published(productId: string): Promise<PublishedRecord[]>;
   /** Does once what persist-order does. */
@@ -181,7 +184,7 @@ type Stores = Pick<Bench, 'mysql' | 'brokers' | 'etcd' | 'signingKeys'> & { redi
 
 function createInstance(
   { redis, mysql, brokers, etcd, signingKeys }: Stores,
-  overrides: Partial<SellerDependencies>,
+  { readEvents, rowsTimeoutMs, ...overrides }: Overrides,
 ): { instance: Instance; close: () => Promise<void> } {
   const directory = mkdtempSync(join(tmpdir(), 'seckill-purchase-'));
   const locks = createLockManager({ etcd, directory, ttlMs: lockTtlMs });
@@ -190,13 +193,17 @@ function createInstance(
     ...real,
     publish: (events) => instance.aroundPublish(() => real.publish(events)),
   };
-  const readEvents = (productId: string) => readEventsOf(brokers, productId);
+  const rebuilding: RebuildDependencies = {
+    ...{ redis, mysql, publisher },
+    readEvents: readEvents ?? readEventsFrom({ brokers, signingKeys, log }),
+    ...(rowsTimeoutMs === undefined ? {} : { rowsTimeoutMs }),
+  };
   const seller = createSeller({
     redis,
     publisher,
     log,
     acquire: async (productId) => instance.wrapLock(await locks.acquire(productId)),
-    rebuild: (productId, held) => rebuild({ redis, mysql, publisher, readEvents }, productId, held),
+    rebuild: (productId, held) => rebuild(rebuilding, productId, held),
     answerOffSale: (productId, purchases) => answerOffSale({ mysql }, productId, purchases),
     onTurn: (answers) => instance.turns.push(answers),
     onRebuild: () => {

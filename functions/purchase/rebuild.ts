@@ -33,6 +33,8 @@ export interface RebuildDependencies {
   readonly publisher: Publisher;
   /** The data of every event of this product, dead letters included, up to the ends taken first. */
   readonly readEvents: (productId: string) => Promise<readonly PublishedEvent[]>;
+  /** How long persist-order may take to write what was published again. */
+  readonly rowsTimeoutMs?: number;
 }
 
 type ProductRow = typeof products.$inferSelect;
@@ -86,10 +88,10 @@ function ofGeneration(events: readonly PublishedEvent[], generation: number): Re
 
 /** Publishes again what has no row yet, and waits until persist-order has written it. */
 async function awaitRows(
-  { mysql, publisher }: RebuildDependencies,
+  { mysql, publisher, rowsTimeoutMs = rebuildTimeoutMs }: RebuildDependencies,
   events: readonly ReadEvent[],
 ): Promise<void> {
-  const deadline = performance.now() + rebuildTimeoutMs;
+  const deadline = performance.now() + rowsTimeoutMs;
   let missing = await withoutRows(mysql, events);
   // Committed offsets prove nothing: they also pass events that went to the dead letters.
   if (missing.length > 0) await publisher.publish(missing.map(({ published }) => published));

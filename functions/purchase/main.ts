@@ -1,7 +1,7 @@
 // Starts `purchase`: the only place that reads its environment, opens its connections, listens
 // and drains.
 
-import { check } from '#lib/checker/check.ts';
+import { checkInSteps } from '#lib/checker/check.ts';
 import { collectFacts } from '#lib/checker/collect.ts';
 import { lockTtlMs, purchaseMysqlConnections } from '#lib/constants.ts';
 import { type Environment, readEnvironment } from '#lib/environment.ts';
@@ -52,7 +52,7 @@ async function start(): Promise<void> {
     mysql,
     seller,
     decide: createDecide({ redis, mysql, seller }),
-    verify: async (productId) => check(await collectFacts(stores, productId)),
+    verify: async (productId) => checkInSteps(await collectFacts(stores, productId)),
     drain,
     signingKeys,
     readiness,

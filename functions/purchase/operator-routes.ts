@@ -2,6 +2,7 @@
 // the operator in a signed header.
 
 import type { Context, Hono } from 'hono';
+import { StoreUnavailable } from '#lib/checker/collect.ts';
 import { problem } from '#lib/http/problem.ts';
 import { operatorHeader } from '#lib/http/signature.ts';
 import type { AppDependencies } from './app.ts';
@@ -84,6 +85,9 @@ async function explain(answer: () => Promise<Response>): Promise<Response> {
     return await answer();
   } catch (error) {
     if (error instanceof UnknownProduct) return problem('unknown_product');
+    if (error instanceof StoreUnavailable) {
+      return problem('unavailable', { detail: `${error.message}; try again.` });
+    }
     if (error instanceof Conflict) return problem('conflict', { detail: error.message });
     throw error;
   }

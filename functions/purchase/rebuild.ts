@@ -7,15 +7,16 @@
 import { randomUUID } from 'node:crypto';
 import { setTimeout } from 'node:timers/promises';
 import { and, eq, inArray, sql } from 'drizzle-orm';
-import { rebuildTimeoutMs, turnOrdersMax } from '#lib/constants.ts';
+import { restoreBoards } from '#lib/board/board.ts';
+import { rebuildTimeoutMs } from '#lib/constants.ts';
 import type { HeldLock } from '#lib/lock/lock.ts';
 import type { MysqlClient } from '#lib/mysql/connect.ts';
 import { orders, orderUnits, products } from '#lib/mysql/schema.ts';
 import { type OrderEvent, orderEventSchema } from '#lib/order-event.ts';
 import type { RedisClient } from '#lib/redis/connect.ts';
-import { formatOrderRecord, formatRanges, freeRanges, rangesOf } from '#lib/sale/order-record.ts';
-import { claim, load, type SaleContent } from '#lib/sale/sale.ts';
+import { claim, load } from '#lib/sale/sale.ts';
 import type { PublishedEvent, Publisher } from './publish.ts';
+import { type RebuiltSale, rebuiltSale } from './rebuilt-sale.ts';
 
 /** There is no such product, or its sale is settled: it is not loaded for a buyer. */
 export class NotOnSale extends Error {
@@ -58,8 +59,9 @@ export async function rebuild(
   }
   // 4. One transaction raises the generation and reads everything.
   const content = await raiseAndRead(mysql, productId, generation, held);
-  // 5. Load it, chunk by chunk, as long as the claim is ours.
-  if (!(await load(redis, productId, claimName, content))) {
+  // 5. Load it, chunk by chunk, as long as the claim is ours; the boards with it.
+  const restore = () => restoreBoards(redis, productId, content.totals, content.fields.sold);
+  if (!(await load(redis, productId, claimName, content, restore))) {
     throw new RebuildFailed('another rebuild has claimed the sale');
   }
   return content.fields.generation;
@@ -128,7 +130,7 @@ async function raiseAndRead(
   productId: string,
   generation: number,
   held: HeldLock,
-): Promise<SaleContent> {
+): Promise<RebuiltSale> {
   return db.transaction(async (transaction) => {
     // The update locks the product's row, behind which persist-order queues: no order comes in
     // between it and the reads.
@@ -150,75 +152,6 @@ async function raiseAndRead(
       .select()
       .from(orderUnits)
       .where(eq(orderUnits.productId, productId));
-    return contentOf(product, orderRows, unitRows, held);
+    return rebuiltSale(product, orderRows, unitRows, held.token);
   });
-}
-
-type OrderRow = typeof orders.$inferSelect;
-type UnitRow = typeof orderUnits.$inferSelect;
-
-/** A sale as Redis holds it, made from MySQL's rows alone. */
-function contentOf(
-  product: ProductRow,
-  orderRows: readonly OrderRow[],
-  unitRows: readonly UnitRow[],
-  { token }: HeldLock,
-): SaleContent {
-  const unitsOf = new Map<string, number[]>();
-  for (const { orderId, unit } of unitRows) {
-    const units = unitsOf.get(orderId);
-    if (units) units.push(unit);
-    else unitsOf.set(orderId, [unit]);
-  }
-  const buyers = new Map<string, { firstAtUs: number; quantity: number }>();
-  let lastAtUs = 0;
-  for (const { userId, userFirstAt, acceptedAt, quantity, status } of orderRows) {
-    lastAtUs = Math.max(lastAtUs, userFirstAt, acceptedAt);
-    if (status !== 'confirmed') continue;
-    const buyer = buyers.get(userId) ?? { firstAtUs: userFirstAt, quantity: 0 };
-    buyers.set(userId, {
-      firstAtUs: Math.min(buyer.firstAtUs, userFirstAt),
-      quantity: buyer.quantity + quantity,
-    });
-  }
-  return {
-    fields: {
-      ...token,
-      generation: product.generation,
-      name: product.name,
-      unitPrice: product.unitPrice,
-      currency: product.currency,
-      limit: product.limitPerUser,
-      stock: product.stock,
-      left: product.stock - unitRows.length,
-      sold: unitRows.length,
-      free: formatRanges(
-        freeRanges(
-          product.stock,
-          unitRows.map(({ unit }) => unit),
-        ),
-      ),
-      state: product.state === 'settled' ? 'closed' : product.state,
-      opensAtUs: product.opensAt,
-      closesAtUs: product.closesAt,
-      batches: 0,
-      // An event's orders are a microsecond apart; rows know only when the event began.
-      lastAtUs: lastAtUs + turnOrdersMax,
-    },
-    orders: orderRows.map((row) => [
-      row.orderId,
-      formatOrderRecord({
-        status: row.status,
-        quantity: row.quantity,
-        batchNumber: 0,
-        acceptedAtUs: row.acceptedAt,
-        units: rangesOf(unitsOf.get(row.orderId) ?? []),
-        userId: row.userId,
-      }),
-    ]),
-    buyers: [...buyers].map(([userId, { firstAtUs, quantity }]) => [
-      userId,
-      `${firstAtUs}|${quantity}`,
-    ]),
-  };
 }

@@ -3,10 +3,10 @@
 // order, and the boards come out the same. Each command touches one key, so a cluster will do.
 
 import { boardMembersMax } from '#lib/constants.ts';
-import { type BoardKind, boardKey, boardKinds, productsBoardKey } from '#lib/names.ts';
+import { type BoardKind, boardKey, boardKinds, productsBoardKey, saleKeys } from '#lib/names.ts';
 import type { OrderEvent } from '#lib/order-event.ts';
 import type { RedisClient } from '#lib/redis/connect.ts';
-import { type Board, boards } from './score.ts';
+import { type Board, boards, type Totals } from './score.ts';
 
 export interface BoardEntry {
   readonly member: string;
@@ -20,9 +20,13 @@ export interface Place extends BoardEntry {
 
 /**
  * Brings the boards up to an event. Throws where Redis is away; some boards may have it then,
- * and the same event again gives them all.
+ * and the same event again gives them all. An event of an older generation than the one that is
+ * loaded is left out: what was accepted of it is on the boards since `restoreBoards`, and the
+ * rest never was accepted (decision 6).
  */
 export async function recordBatch(redis: RedisClient, event: OrderEvent): Promise<void> {
+  const loaded = await redis.hget(saleKeys(event.productId).sale, 'generation');
+  if (loaded !== null && event.generation < Number(loaded)) return;
   const sold = Math.max(...event.orders.map((order) => order.sold));
   // Sent at once, answered together.
   await Promise.all([
@@ -31,6 +35,32 @@ export async function recordBatch(redis: RedisClient, event: OrderEvent): Promis
     ),
     redis.zadd(productsBoardKey, 'GT', sold, event.productId),
   ]);
+}
+
+/** Buyers per command when boards are restored: quick enough for others to get in between. */
+const restoredAtOnce = 1_000;
+
+/**
+ * Makes a product's boards from its rows alone: who is not among the buyers is gone. Runs while a
+ * sale is rebuilt, when no event of the new generation can be there yet.
+ */
+export async function restoreBoards(
+  redis: RedisClient,
+  productId: string,
+  buyers: readonly (Totals & { readonly userId: string })[],
+  sold: number,
+): Promise<void> {
+  for (const kind of boardKinds) {
+    const key = boardKey(productId, kind);
+    await redis.unlink(key);
+    for (let at = 0; at < buyers.length; at += restoredAtOnce) {
+      const chunk = buyers.slice(at, at + restoredAtOnce);
+      const scores = chunk.map((buyer) => [buyer.userId, boards[kind].scoreOf(buyer)] as const);
+      await raise(redis, key, boards[kind], new Map(scores));
+    }
+  }
+  if (sold > 0) await redis.zadd(productsBoardKey, sold, productId);
+  else await redis.zrem(productsBoardKey, productId);
 }
 
 /** The best score of each user in the event: one ZADD for each board, one pair for each user. */

@@ -2,7 +2,8 @@
 --
 -- KEYS  1 sale (HASH)  2 orders (HASH)  3 buyers (HASH)  4 outbox (HASH)
 -- ARGV  1 claim  2 part: 'first', 'orders', 'buyers' or 'last'
---       then field and value pairs: for 'last' those of the sale, else those of the named HASH
+--       then field and value pairs: for 'first' and 'last' those of the sale, else those of the
+--       named HASH. The first chunk names the generation, which update-rank goes by from then on
 --
 -- Returns 'loaded', or 'refused' where the claim is no longer ours, or this is not the process that
 -- got the first chunk (it may lack chunks that one had): start again from the claim.
@@ -15,7 +16,7 @@ local part = ARGV[2]
 if part == 'first' then
   redis.call('UNLINK', KEYS[1], KEYS[2], KEYS[3], KEYS[4])
   redis.call('HSET', KEYS[1], 'state', 'loading', 'claim', ARGV[1],
-    'run_id', runId, 'replid', replid)
+    'run_id', runId, 'replid', replid, unpack(ARGV, 3))
   return 'loaded'
 end
 if fields[2] ~= runId or fields[3] ~= replid then return 'refused' end

@@ -197,13 +197,15 @@ const chunkPairs = 500;
 
 /**
  * Replaces a claimed sale by what MySQL holds, in chunks. False where another rebuild has claimed
- * it since, or Redis lost the claim.
+ * it since, or Redis lost the claim. `meanwhile` runs when the new generation is to be seen, and
+ * nothing is sold yet.
  */
 export async function load(
   redis: RedisClient,
   productId: string,
   claimName: string,
   { fields, orders, buyers }: SaleContent,
+  meanwhile?: () => Promise<void>,
 ): Promise<boolean> {
   const keys = Object.values(saleKeys(productId));
   const part = async (name: string, pairs: readonly (string | number)[]) =>
@@ -214,8 +216,9 @@ export async function load(
     }
     return true;
   };
+  if (!(await part('first', ['generation', fields.generation]))) return false;
+  await meanwhile?.();
   return (
-    (await part('first', [])) &&
     (await parts('orders', orders)) &&
     (await parts('buyers', buyers)) &&
     (await part('last', Object.entries(fieldValues(fields)).flat()))

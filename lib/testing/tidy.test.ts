@@ -15,7 +15,9 @@ const files = execFileSync('git', ['ls-files', '--cached', '--others', '--exclud
   .filter((file) => file !== '' && existsSync(join(root, file)));
 const read = (file: string) => readFileSync(join(root, file), 'utf8');
 const code = files.filter((file) => file.endsWith('.ts'));
-const product = code.filter((file) => !file.endsWith('.test.ts') && !file.includes('testing/'));
+/** What only tests use is named so. */
+const forTests = /\.test\.ts$|testing\/|fixture|under-test|\/test-|\/own-/;
+const product = code.filter((file) => !forTests.test(file));
 const functionNames = ['ratelimit-edge', 'purchase', 'persist-order', 'update-rank'];
 
 test('there are no other folders at the top than those of the design', () => {

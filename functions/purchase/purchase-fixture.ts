@@ -60,7 +60,7 @@ export interface PublishedRecord {
 }
 
 type Overrides = Partial<SellerDependencies> &
-  Partial<Pick<RebuildDependencies, 'readEvents' | 'rowsTimeoutMs'>>;
+  Partial<Pick<RebuildDependencies, 'mysql' | 'readEvents' | 'rowsTimeoutMs'>>;
 
 export interface Bench {
   readonly redis: Redis;
@@ -183,8 +183,8 @@ export const unavailable: PurchaseAnswer = { outcome: 'unavailable' };
 type Stores = Pick<Bench, 'mysql' | 'brokers' | 'etcd' | 'signingKeys'> & { redis: RedisClient };
 
 function createInstance(
-  { redis, mysql, brokers, etcd, signingKeys }: Stores,
-  { readEvents, rowsTimeoutMs, ...overrides }: Overrides,
+  { redis, brokers, etcd, signingKeys, ...stores }: Stores,
+  { mysql = stores.mysql, readEvents, rowsTimeoutMs, ...overrides }: Overrides,
 ): { instance: Instance; close: () => Promise<void> } {
   const directory = mkdtempSync(join(tmpdir(), 'seckill-purchase-'));
   const locks = createLockManager({ etcd, directory, ttlMs: lockTtlMs });

@@ -2,17 +2,19 @@
 // function is reached through gateways that others in the cluster may use too (decision 13).
 
 import { Hono } from 'hono';
+import { bodyLimit } from 'hono/body-limit';
 import { problem } from '#lib/http/problem.ts';
 import { addProbes, type Readiness } from '#lib/http/serve.ts';
 import { isSigned, operatorHeader, signatureHeader } from '#lib/http/signature.ts';
 import type { MysqlClient } from '#lib/mysql/connect.ts';
+import { productIdOf } from '#lib/order-id.ts';
 import type { RedisClient } from '#lib/redis/connect.ts';
 import type { Log } from '#lib/telemetry/log.ts';
 import { findSale, listSales, productOf } from './catalogue.ts';
 import { addOperatorRoutes } from './operator-routes.ts';
 import { findOrder, listOrders } from './orders.ts';
 import type { Decide } from './purchase.ts';
-import { purchasesSchema, readJson } from './requests.ts';
+import { describeIssues, purchasesSchema, readJson } from './requests.ts';
 import type { Seller } from './sell.ts';
 
 export interface AppDependencies {
@@ -29,6 +31,9 @@ export interface AppDependencies {
   readonly log: Log;
 }
 
+/** More than the fullest batch of the edge. */
+const bodyBytesMax = 1_048_576;
+
 export function createApp(dependencies: AppDependencies): Hono {
   const { readiness, log } = dependencies;
   const app = new Hono();
@@ -43,6 +48,8 @@ export function createApp(dependencies: AppDependencies): Hono {
     await dependencies.drain();
     return context.body(null, 204);
   });
+  // Before anything is read: whoever has no key could fill our memory.
+  app.use(bodyLimit({ maxSize: bodyBytesMax, onError: () => problem('too_large') }));
   requireSignature(app, dependencies.signingKeys);
   addPurchaseRoute(app, dependencies);
   addReadRoutes(app, dependencies);
@@ -67,8 +74,14 @@ function requireSignature(app: Hono, keys: readonly string[]): void {
 function addPurchaseRoute(app: Hono, { decide }: AppDependencies): void {
   app.post('/products/:productId/purchases', async (context) => {
     const body = purchasesSchema.safeParse(await readJson(context));
-    if (!body.success) return problem('malformed', { detail: body.error.message });
-    const answers = await decide(context.req.param('productId'), body.data.purchases);
+    if (!body.success) return problem('malformed', { detail: describeIssues(body.error) });
+    const { purchases } = body.data;
+    const productId = context.req.param('productId');
+    // It would be accepted here, and refused as unreadable by every sink.
+    if (purchases.some(({ orderId }) => productIdOf(orderId) !== productId)) {
+      return problem('malformed', { detail: 'orderId: is of another product' });
+    }
+    const answers = await decide(productId, purchases);
     return context.json({ answers });
   });
 }

@@ -60,7 +60,8 @@ export async function listOrders({ mysql }: Dependencies, userId: string): Promi
     .where(eq(orders.userId, userId))
     .orderBy(desc(orders.acceptedAt))
     .limit(ordersListMax);
-  return rows.map(orderOf);
+  // MySQL compares without trailing spaces: to it, `ann` and `ann ` are one.
+  return rows.filter((row) => row.userId === userId).map(orderOf);
 }
 
 /** Answers purchases of a product that cannot be loaded: it is settled, or there is none. */

@@ -19,7 +19,11 @@ export const purchasesSchema = z.object({
     .array(
       z.object({
         orderId: z.string().regex(orderIdPattern),
-        userId: z.string().min(1).max(userIdBytesMax),
+        userId: z
+          .string()
+          .min(1)
+          .max(userIdBytesMax)
+          .refine((id) => id.isWellFormed(), 'has half a character'),
         quantity: z.int().positive().max(quantityMax),
         traceparent: z.string().max(64).optional(),
       }),
@@ -64,6 +68,8 @@ export const operationSchema = z.object({
   operator: z.string().min(1).max(userIdBytesMax),
 });
 
+const issuesMax = 10;
+
 /** The body as JSON, or undefined where it is none. */
 export async function readJson(context: Context): Promise<unknown> {
   try {
@@ -73,9 +79,10 @@ export async function readJson(context: Context): Promise<unknown> {
   }
 }
 
-/** What is wrong, field by field, in one line. */
+/** What is wrong, field by field, in one line; of a long list, the first ones. */
 export function describeIssues(error: z.ZodError): string {
   return error.issues
+    .slice(0, issuesMax)
     .map(({ path, message }) => (path.length > 0 ? `${path.join('.')}: ${message}` : message))
     .join('; ');
 }

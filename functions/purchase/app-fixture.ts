@@ -1,0 +1,86 @@
+// The HTTP side of `purchase` for tests: an app on the bench's stores, and signed calls to it.
+
+import { randomUUID } from 'node:crypto';
+import { check } from '#lib/checker/check.ts';
+import { collectFacts } from '#lib/checker/collect.ts';
+import { createReadiness } from '#lib/http/serve.ts';
+import { operatorHeader, sign, signatureHeader } from '#lib/http/signature.ts';
+import { type AppDependencies, createApp } from './app.ts';
+import { createDecide } from './purchase.ts';
+import { type Bench, type Instance, log } from './purchase-fixture.ts';
+import { drainAll } from './tick.ts';
+
+export interface Call {
+  readonly body?: unknown;
+  /** Who acts, on `/operator/*`. */
+  readonly operator?: string;
+  readonly operationId?: string;
+  readonly keys?: readonly string[];
+  /** Sent instead of, or besides, what belongs to a signed request. */
+  readonly headers?: Readonly<Record<string, string>>;
+}
+
+export interface Answer {
+  readonly status: number;
+  readonly headers: Headers;
+  // The tests say what they expect in it.
+  readonly body: Record<string, unknown>;
+}
+
+export interface TestApp {
+  /** `call('GET', '/products')`: signed as the edge signs. */
+  call(method: string, path: string, call?: Call): Promise<Answer>;
+  /** `operate('sales/p/open')` with an operation id of its own unless one is given. */
+  operate(path: string, call?: Call): Promise<Answer>;
+  request(path: string, init: RequestInit): Promise<Answer>;
+}
+
+export function openApp(
+  bench: Bench,
+  { seller }: Pick<Instance, 'seller'>,
+  overrides: Partial<AppDependencies> = {},
+): TestApp {
+  const { redis, mysql, brokers, signingKeys } = bench;
+  const stores = { redis: overrides.redis ?? redis, mysql: overrides.mysql ?? mysql };
+  const app = createApp({
+    ...stores,
+    seller,
+    decide: createDecide({ ...stores, seller }),
+    verify: async (productId) =>
+      check(await collectFacts({ ...stores, kafkaBrokers: brokers }, productId)),
+    drain: () => drainAll({ ...stores, seller, log }),
+    signingKeys,
+    readiness: createReadiness(),
+    log,
+    ...overrides,
+  });
+  const request = async (path: string, init: RequestInit): Promise<Answer> => {
+    const response = await app.request(path, init);
+    const text = await response.text();
+    const body = text === '' ? {} : (JSON.parse(text) as Record<string, unknown>);
+    return { status: response.status, headers: response.headers, body };
+  };
+  const call = (method: string, path: string, given: Call = {}): Promise<Answer> => {
+    const body = given.body === undefined ? '' : JSON.stringify(given.body);
+    const operator = given.operator === undefined ? [] : [encodeURIComponent(given.operator)];
+    const subject = [method, path, ...operator].join(' ');
+    const headers: Record<string, string> = {
+      'content-type': 'application/json',
+      [signatureHeader]: sign(given.keys ?? signingKeys, subject, body),
+      ...given.headers,
+    };
+    if (operator[0] !== undefined) headers[operatorHeader] = operator[0];
+    if (given.operationId !== undefined) headers['operation-id'] = given.operationId;
+    return request(path, { method, headers, ...(body === '' ? {} : { body }) });
+  };
+  return {
+    call,
+    request,
+    operate: (path, given) =>
+      call('POST', `/operator/${path}`, {
+        operator: 'Ольга',
+        operationId: randomUUID(),
+        ...given,
+      }),
+  };
+}

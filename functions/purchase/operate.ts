@@ -5,6 +5,7 @@
 import { and, count, eq } from 'drizzle-orm';
 import { settledSaleKeptSeconds } from '#lib/constants.ts';
 import type { MysqlClient } from '#lib/mysql/connect.ts';
+import { mysqlErrorOf } from '#lib/mysql/error.ts';
 import { operations, orders, products } from '#lib/mysql/schema.ts';
 import { saleKeys } from '#lib/names.ts';
 import type { RedisClient } from '#lib/redis/connect.ts';
@@ -57,26 +58,39 @@ export async function createSale(
 ): Promise<Sale> {
   const { productId, opensAtUs, closesAtUs, ...values } = sale;
   const row = { ...values, productId, opensAt: opensAtUs, closesAt: closesAtUs };
-  await dependencies.mysql.db.transaction(async (transaction) => {
-    const before = await lockProduct(transaction, productId);
-    if (before) {
-      const differing = Object.entries(row).filter(
-        ([name, value]) => before[name as keyof typeof row] !== value,
-      );
-      if (differing.length === 0 || (await isDone(transaction, operation))) return;
-      const names = differing.map(([name]) => name).join(', ');
-      throw new Conflict(`${productId} exists already, with another ${names}`);
-    }
-    await transaction.insert(products).values({
-      ...row,
-      unsold: row.stock,
-      state: 'on_sale',
-      generation: 0,
-      createdAt: Date.now() * 1_000,
+  const { db } = dependencies.mysql;
+  try {
+    // Inserted without a look before: who looks for a row that is not there locks the gap, and
+    // creations at the same time, also of different products, would end in a deadlock.
+    await db.transaction(async (transaction) => {
+      await transaction.insert(products).values({
+        ...row,
+        unsold: row.stock,
+        state: 'on_sale',
+        generation: 0,
+        createdAt: Date.now() * 1_000,
+      });
+      await record(transaction, productId, 'create', operation, row);
     });
-    await record(transaction, productId, 'create', operation, row);
-  });
+  } catch (error) {
+    if (mysqlErrorOf(error).code !== 'ER_DUP_ENTRY') throw error;
+    await requireSame(dependencies.mysql, row, operation);
+  }
   return present(dependencies, productId);
+}
+
+type NewRow = Omit<NewSale, 'opensAtUs' | 'closesAtUs'> & Pick<Settings, 'opensAt' | 'closesAt'>;
+
+/** Throws Conflict unless the sale is there with these values, or was made by this operation. */
+async function requireSame(mysql: MysqlClient, row: NewRow, operation: Operation): Promise<void> {
+  const { productId } = row;
+  if (await isDone(mysql.db, productId, 'create', operation)) return;
+  const before = await requireProduct(mysql, productId);
+  const differing = Object.entries(row)
+    .filter(([name, value]) => before[name as keyof NewRow] !== value)
+    .map(([name]) => name);
+  if (differing.length === 0) return;
+  throw new Conflict(`${productId} exists already, with another ${differing.join(', ')}`);
 }
 
 /** Loads the sale into Redis unless it is there: the seed's 预热. */
@@ -124,7 +138,10 @@ export async function closeSale(
   operation: Operation,
 ): Promise<Sale> {
   const row = await requireProduct(dependencies.mysql, productId);
-  if (row.state !== 'settled') {
+  if (row.state === 'settled') {
+    // Whoever settled it may have ended right after MySQL's commit.
+    await forgetLater(dependencies.redis, productId);
+  } else {
     await change(dependencies, productId, 'close', operation, ({ opensAt, closesAt }, nowUs) => ({
       state: 'closed',
       opensAt,
@@ -147,15 +164,22 @@ async function change(
   decide: (row: ProductRow, nowUs: number) => Settings,
 ): Promise<Sale> {
   const { mysql, redis, seller } = dependencies;
-  await requireProduct(mysql, productId);
+  const { state } = await requireProduct(mysql, productId);
+  if (state === 'settled') {
+    // It is not loaded for this, and may be gone from Redis.
+    if (await isDone(mysql.db, productId, action, operation))
+      return present(dependencies, productId);
+    throw settledConflict(productId);
+  }
   await seller.exclusively(productId, async (fence) => {
     const nowUs = await saleTimeUs(redis, productId);
     const settings = await mysql.db.transaction(async (transaction) => {
       const row = await lockProduct(transaction, productId);
       if (!row) throw new Conflict(`${productId} is gone`);
-      if (await isDone(transaction, operation)) return row;
-      if (row.state === 'settled' || (row.state === 'closed' && action !== 'close')) {
-        throw new Conflict(`${productId} is ${row.state} and cannot be changed any more`);
+      if (await isDone(transaction, productId, action, operation)) return row;
+      if (row.state === 'settled') throw settledConflict(productId);
+      if (row.state === 'closed' && action !== 'close') {
+        throw new Conflict(`${productId} is closed and cannot be changed any more`);
       }
       const decided = decide(row, nowUs);
       await transaction.update(products).set(decided).where(eq(products.productId, productId));
@@ -201,8 +225,14 @@ async function settle(
     if (affectedRows === 1) await record(transaction, productId, 'settle', settling, {});
     return affectedRows === 1;
   });
-  if (!settled) return;
-  await Promise.all(Object.values(keys).map((key) => redis.expire(key, settledSaleKeptSeconds)));
+  if (settled) await forgetLater(redis, productId);
+}
+
+/** A settled sale leaves Redis by itself: all of its keys at the same moment. */
+async function forgetLater(redis: RedisClient, productId: string): Promise<void> {
+  const atSeconds = Math.floor(Date.now() / 1_000) + settledSaleKeptSeconds;
+  const keys = Object.values(saleKeys(productId));
+  await Promise.all(keys.map((key) => redis.expireat(key, atSeconds, 'NX')));
 }
 
 async function requireProduct(mysql: MysqlClient, productId: string): Promise<ProductRow> {
@@ -213,7 +243,11 @@ async function requireProduct(mysql: MysqlClient, productId: string): Promise<Pr
 
 async function requireOnSale(mysql: MysqlClient, productId: string): Promise<void> {
   const { state } = await requireProduct(mysql, productId);
-  if (state === 'settled') throw new Conflict(`${productId} is settled and stays out of Redis`);
+  if (state === 'settled') throw settledConflict(productId);
+}
+
+function settledConflict(productId: string): Conflict {
+  return new Conflict(`${productId} is settled and cannot be changed or loaded any more`);
 }
 
 async function present(dependencies: OperateDependencies, productId: string): Promise<Sale> {
@@ -234,12 +268,20 @@ async function lockProduct(
   return row;
 }
 
-async function isDone(transaction: Transaction, { operationId }: Operation): Promise<boolean> {
-  const rows = await transaction
-    .select({ id: operations.operationId })
+/** Whether this very change was made before. Throws Conflict where its id was another's. */
+async function isDone(
+  db: Pick<Transaction, 'select'>,
+  productId: string,
+  action: Action,
+  { operationId }: Operation,
+): Promise<boolean> {
+  const [before] = await db
+    .select()
     .from(operations)
     .where(eq(operations.operationId, operationId));
-  return rows.length > 0;
+  if (!before) return false;
+  if (before.productId === productId && before.action === action) return true;
+  throw new Conflict(`this operation id was used before: ${before.action} of ${before.productId}`);
 }
 
 async function record(

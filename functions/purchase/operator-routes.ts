@@ -26,12 +26,13 @@ type Change = (
   operation: Operation,
 ) => Promise<Sale>;
 
-const changes: Readonly<Record<string, Change>> = {
-  warm: warmSale,
-  open: openSale,
-  pause: pauseSale,
-  close: closeSale,
-};
+// No object: `constructor` and the like would be changes, too.
+const changes: ReadonlyMap<string, Change> = new Map([
+  ['warm', warmSale],
+  ['open', openSale],
+  ['pause', pauseSale],
+  ['close', closeSale],
+]);
 
 export function addOperatorRoutes(app: Hono, dependencies: AppDependencies): void {
   app.use('/operator/*', async (context, next) => {
@@ -60,7 +61,7 @@ export function addOperatorRoutes(app: Hono, dependencies: AppDependencies): voi
     );
   });
   app.post('/operator/sales/:productId/:change', async (context) => {
-    const change = changes[context.req.param('change')];
+    const change = changes.get(context.req.param('change'));
     if (!change) return problem('not_found', { detail: 'There is no such change of a sale.' });
     const operation = operationOf(context);
     if (operation instanceof Response) return operation;

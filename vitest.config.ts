@@ -7,6 +7,7 @@ export default defineConfig({
   test: {
     // Two cores: more workers would only make every wait longer.
     maxWorkers: 2,
+    reporters: ['default', './lib/testing/count-reporter.ts'],
     projects: [
       {
         test: {

@@ -31,7 +31,8 @@ async function runStep(name: string, command: string, args: readonly string[]): 
     sayOnStderr(name, `failed (status ${status})`);
     process.exit(status);
   }
-  sayOnStderr(name, `ok in ${secondsSince(startedAtMs)}`);
+  // The tests' own last line stays the last.
+  if (name !== 'tests') sayOnStderr(name, `ok in ${secondsSince(startedAtMs)}`);
 }
 
 for (const [name, command, ...args] of checks) await runStep(name, command, args);

@@ -28,6 +28,11 @@ test('an event fits into a send, and a send into what Kafka takes for one partit
   expect(constants.sendBytesMax + constants.eventBytesMax).toBeLessThan(1_000_000);
 });
 
+test('a MySQL that is away holds a turn no longer than its buyers wait', () => {
+  expect(constants.mysqlLockWaitSeconds * 1_000).toBeLessThan(constants.mysqlSilenceMaxMs);
+  expect(constants.mysqlSilenceMaxMs).toBeLessThan(constants.purchaseDeadlineMs);
+});
+
 test('a sink answers before the source gives up waiting, and holds what one event may', () => {
   const { mysqlLockWaitSeconds, persistDeadlineMs, persistWaitMaxMs } = constants;
   expect(mysqlLockWaitSeconds * 1_000).toBeLessThan(persistDeadlineMs);

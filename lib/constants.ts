@@ -57,5 +57,8 @@ export const boardMembersMax = 10_000;
 /** Redis keeps a settled sale for a week: late retries are answered from it. */
 export const settledSaleKeptSeconds = 7 * 24 * 60 * 60;
 
+/** So long may MySQL be silent on a statement of `purchase`, which other turns wait for. */
+export const mysqlSilenceMaxMs = 4_000;
+
 /** Connections to MySQL of one instance; times `max-scale` they stay within its budget. */
 export const purchaseMysqlConnections = 4;

@@ -3,7 +3,7 @@
 
 import { checkInSteps } from '#lib/checker/check.ts';
 import { collectFacts } from '#lib/checker/collect.ts';
-import { lockTtlMs, purchaseMysqlConnections } from '#lib/constants.ts';
+import { lockTtlMs, mysqlSilenceMaxMs, purchaseMysqlConnections } from '#lib/constants.ts';
 import { type Environment, readEnvironment } from '#lib/environment.ts';
 import { connectEtcd } from '#lib/etcd/connect.ts';
 import { readyWhen } from '#lib/http/ready-when.ts';
@@ -109,7 +109,9 @@ function connectStores(environment: OwnEnvironment, log: Log, metrics: PurchaseM
   });
   return {
     redis: connectRedis(environment.SECKILL_REDIS_URL, log),
-    mysql: connectMysql(environment.SECKILL_MYSQL_URL, purchaseMysqlConnections),
+    mysql: connectMysql(environment.SECKILL_MYSQL_URL, purchaseMysqlConnections, {
+      silenceMaxMs: mysqlSilenceMaxMs,
+    }),
     locks,
     publisher,
     kafkaBrokers,

@@ -8,7 +8,7 @@ import { join } from 'node:path';
 import { eq } from 'drizzle-orm';
 import type { Redis } from 'ioredis';
 import { createWrite } from '#functions/persist-order/write.ts';
-import { lockTtlMs, purchaseMysqlConnections } from '#lib/constants.ts';
+import { lockTtlMs, mysqlSilenceMaxMs, purchaseMysqlConnections } from '#lib/constants.ts';
 import { readEnvironment } from '#lib/environment.ts';
 import { connectEtcd } from '#lib/etcd/connect.ts';
 import type { EtcdClient } from '#lib/etcd/etcd.ts';
@@ -92,7 +92,8 @@ export const aPurchase = (productId: string, spec: Partial<Purchase> = {}): Purc
   };
 };
 
-export function openBench(): Bench {
+/** On the stores of the environment; on a MySQL of the test's own where its URL is given. */
+export function openBench(mysqlUrl?: string): Bench {
   const environment = readEnvironment([
     'SECKILL_ETCD_ENDPOINTS',
     'SECKILL_KAFKA_BROKERS',
@@ -102,7 +103,10 @@ export function openBench(): Bench {
   const brokers = environment.SECKILL_KAFKA_BROKERS;
   const signingKeys = environment.SECKILL_SIGNING_KEYS;
   const redis = connectTestRedis();
-  const mysql = connectMysql(environment.SECKILL_MYSQL_URL, 2 * purchaseMysqlConnections);
+  const url = mysqlUrl ?? environment.SECKILL_MYSQL_URL;
+  const mysql = connectMysql(url, 2 * purchaseMysqlConnections, {
+    silenceMaxMs: mysqlSilenceMaxMs,
+  });
   const etcd = connectEtcd({ endpoints: environment.SECKILL_ETCD_ENDPOINTS });
   const closers: (() => Promise<unknown>)[] = [];
   const write = createWrite(mysql.pool, () => Date.now() * 1_000);

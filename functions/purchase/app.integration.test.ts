@@ -14,7 +14,7 @@ import {
   type Instance,
   log,
   many,
-  openBench,
+  openOwnBench,
   replayed,
   unitsPublished,
 } from './purchase-fixture.ts';
@@ -22,8 +22,8 @@ import {
 let bench: Bench;
 let instance: Instance;
 let app: TestApp;
-beforeAll(() => {
-  bench = openBench();
+beforeAll(async () => {
+  bench = await openOwnBench();
 });
 beforeEach(() => {
   instance = bench.instance();

@@ -63,19 +63,24 @@ async function start(): Promise<void> {
   const metricsPort = environment.SECKILL_METRICS_PORT;
   const metricsServer = await serveMetrics(registry, { host, port: metricsPort });
   const { server } = await listen(app, { host, port: environment.PORT, log });
+  /** If a store is away now, the next tick tries. */
+  const drainNow = () =>
+    drain().catch((error: unknown) => {
+      log.warn({ err: error }, 'the outboxes could not be drained');
+    });
   onTermination(log, async () => {
     readiness.drain();
     await close(server);
+    // Nobody may come after us for a long time.
+    await drainNow();
     await seller.stop();
     await publisher.stop();
     await locks.stop();
     metricsServer.close();
   });
   await readyWhen(readiness, storeChecks(stores), log);
-  // Whatever an instance before us left pending; if a store is away now, the next tick tries.
-  await drain().catch((error: unknown) => {
-    log.warn({ err: error }, 'the outboxes could not be drained');
-  });
+  // Whatever an instance before us left pending.
+  await drainNow();
 }
 
 const environmentNames = [

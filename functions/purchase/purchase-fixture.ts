@@ -7,6 +7,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { eq } from 'drizzle-orm';
 import type { Redis } from 'ioredis';
+import { migrate } from '#functions/persist-order/migrate.ts';
 import { createWrite } from '#functions/persist-order/write.ts';
 import { lockTtlMs, mysqlSilenceMaxMs, purchaseMysqlConnections } from '#lib/constants.ts';
 import { readEnvironment } from '#lib/environment.ts';
@@ -27,7 +28,7 @@ import type { RedisClient } from '#lib/redis/connect.ts';
 import type { Purchase } from '#lib/sale/sale.ts';
 import { connectTestRedis } from '#lib/sale/test-sale.ts';
 import { createLog } from '#lib/telemetry/log.ts';
-import { uniqueName, uniqueProductId } from '#lib/testing/unique.ts';
+import { uniqueDatabase, uniqueName, uniqueProductId } from '#lib/testing/unique.ts';
 import { findProduct, type ProductRow } from './catalogue.ts';
 import { answerOffSale } from './orders.ts';
 import { createPublisher, type Publisher } from './publish.ts';
@@ -91,6 +92,13 @@ export const aPurchase = (productId: string, spec: Partial<Purchase> = {}): Purc
     userId,
   };
 };
+
+/** With a database of its own: what drains all sales does not meet those of other tests. */
+export async function openOwnBench(): Promise<Bench & { readonly mysqlUrl: string }> {
+  const mysqlUrl = await uniqueDatabase();
+  await migrate(mysqlUrl);
+  return { ...openBench(mysqlUrl), mysqlUrl };
+}
 
 /** On the stores of the environment; on a MySQL of the test's own where its URL is given. */
 export function openBench(mysqlUrl?: string): Bench {

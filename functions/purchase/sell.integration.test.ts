@@ -13,7 +13,7 @@ import {
   log,
   many,
   numbersTo,
-  openBench,
+  openOwnBench,
   replayed,
   unavailable,
   unitsPublished,
@@ -21,8 +21,8 @@ import {
 import { drainAll } from './tick.ts';
 
 let bench: Bench;
-beforeAll(() => {
-  bench = openBench();
+beforeAll(async () => {
+  bench = await openOwnBench();
 });
 afterAll(() => bench.close());
 

@@ -1,0 +1,113 @@
+import { mkdtempSync } from 'node:fs';
+import { rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
+import { readEnvironment } from '#lib/environment.ts';
+import { sign, signatureHeader } from '#lib/http/signature.ts';
+import { saleKeys } from '#lib/names.ts';
+import { startFunction } from '#lib/testing/function-process.ts';
+import {
+  accepted,
+  aPurchase,
+  type Bench,
+  many,
+  openOwnBench,
+  replayed,
+  unavailable,
+  unitsPublished,
+} from './purchase-fixture.ts';
+
+let bench: Bench & { mysqlUrl: string };
+beforeAll(async () => {
+  bench = await openOwnBench();
+});
+afterAll(() => bench.close());
+
+const closers: (() => Promise<unknown>)[] = [];
+afterEach(async () => {
+  for (const close of closers.splice(0).reverse()) await close();
+});
+
+async function start(overrides: Record<string, string> = {}) {
+  const stateFolder = mkdtempSync(join(tmpdir(), 'seckill-purchase-'));
+  const stores = readEnvironment(['SECKILL_ETCD_ENDPOINTS', 'SECKILL_REDIS_URL']);
+  const started = await startFunction('purchase', {
+    SECKILL_ETCD_ENDPOINTS: stores.SECKILL_ETCD_ENDPOINTS.join(','),
+    SECKILL_KAFKA_BROKERS: bench.brokers.join(','),
+    SECKILL_MYSQL_URL: bench.mysqlUrl,
+    SECKILL_REDIS_URL: stores.SECKILL_REDIS_URL.join(','),
+    SECKILL_SIGNING_KEYS: bench.signingKeys.join(','),
+    SECKILL_STATE_DIR: stateFolder,
+    ...overrides,
+  });
+  closers.push(async () => {
+    await started.stop();
+    await rm(stateFolder, { recursive: true, force: true });
+  });
+  return started;
+}
+
+/** A sale whose outbox holds what an instance could not publish; the instance has left. */
+async function pendingSale() {
+  const productId = await bench.product();
+  const instance = bench.instance();
+  instance.aroundPublish = () => Promise.reject(new Error('Kafka is away'));
+  const purchase = aPurchase(productId);
+  expect(await instance.seller.purchase(productId, [purchase])).toEqual([unavailable]);
+  await instance.seller.stop();
+  return { productId, purchase, outbox: saleKeys(productId).outbox };
+}
+
+test('it drains when it starts, sells, counts, and drains before it leaves', async () => {
+  const before = await pendingSale();
+  const started = await start();
+  await expect.poll(() => started.status('/readyz'), { timeout: 20_000 }).toBe(200);
+  await expect.poll(() => bench.redis.exists(before.outbox), { timeout: 20_000 }).toBe(0);
+
+  const productId = await bench.product();
+  const [purchase] = many(productId, 1);
+  const buy = async (path: string, body: string) => {
+    const headers = {
+      'content-type': 'application/json',
+      [signatureHeader]: sign(bench.signingKeys, `POST ${path}`, body),
+    };
+    const response = await fetch(started.url + path, { method: 'POST', headers, body });
+    return await response.json();
+  };
+  const body = JSON.stringify({ purchases: [purchase, purchase] });
+  const answers = [accepted, replayed];
+  expect(await buy(`/products/${productId}/purchases`, body)).toEqual({ answers });
+
+  const metrics = await (await fetch(started.metricsUrl)).text();
+  expect(metrics).toMatch(/^seckill_purchases_total\{outcome="accepted",.*\} 1$/m);
+  expect(metrics).toMatch(/^seckill_rebuilds_total\{.*\} 1$/m);
+  expect(metrics).toMatch(/^seckill_locks_held\{.*\} [12]$/m);
+
+  const after = await pendingSale();
+  process.kill(started.pid, 'SIGTERM');
+  expect(await started.exited).toBe(0);
+  expect(await bench.redis.exists(after.outbox)).toBe(0);
+  expect(await unitsPublished(bench, after.productId)).toEqual([1]);
+  const next = bench.instance();
+  expect(await next.seller.purchase(after.productId, [after.purchase])).toEqual([replayed]);
+  // Nothing personal is in the log.
+  for (const text of [purchase?.userId, after.purchase.userId, after.purchase.orderId]) {
+    expect(started.log()).not.toContain(text);
+  }
+});
+
+test('it is not ready without its stores, and leaves all the same', async () => {
+  const started = await start({ SECKILL_KAFKA_BROKERS: '127.0.0.1:1' });
+  await expect.poll(() => started.status('/livez'), { timeout: 20_000 }).toBe(200);
+  await expect.poll(() => started.log(), { timeout: 20_000 }).toContain('"store":"Kafka"');
+  expect(await started.status('/readyz')).toBe(503);
+  process.kill(started.pid, 'SIGTERM');
+  expect(await started.exited).toBe(0);
+});
+
+test('it refuses to start without its keys', async () => {
+  const started = await start({ SECKILL_SIGNING_KEYS: '' });
+  expect(await started.exited).toBe(1);
+  expect(started.log()).toContain('SECKILL_SIGNING_KEYS is not set');
+});

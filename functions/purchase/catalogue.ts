@@ -29,7 +29,7 @@ export interface Product {
 /** A sale as operators see it. */
 export interface Sale extends Product {
   readonly sold: number;
-  /** Batches that Kafka has not acknowledged yet. */
+  /** Orders that Kafka has not acknowledged yet: they are in the outbox. */
   readonly pending: number;
   readonly generation: number;
   readonly loaded: boolean;
@@ -91,15 +91,21 @@ interface Progress {
 async function progressOf(redis: RedisClient, productId: string): Promise<Progress | undefined> {
   const { sale, outbox } = saleKeys(productId);
   try {
-    const [[left, sold, state], pending] = await Promise.all([
+    const [[left, sold, state], waiting] = await Promise.all([
       redis.hmget(sale, 'left', 'sold', 'state'),
-      redis.hlen(outbox),
+      redis.hvals(outbox),
     ]);
     if (!left || !sold || state === 'loading') return undefined;
-    return { left: Number(left), sold: Number(sold), pending };
+    return { left: Number(left), sold: Number(sold), pending: ordersIn(waiting) };
   } catch {
     return undefined;
   }
+}
+
+/** How many orders are in these events. */
+function ordersIn(events: readonly string[]): number {
+  // In a text of JSON, what a user is called has its quotes escaped.
+  return events.reduce((sum, data) => sum + data.split('{"orderId":"').length - 1, 0);
 }
 
 function saleOf(row: ProductRow, progress: Progress | undefined): Sale {

@@ -1,6 +1,7 @@
 // Starts `purchase`: the only place that reads its environment, opens its connections, listens
 // and drains.
 
+import { setTimeout } from 'node:timers/promises';
 import { checkInSteps } from '#lib/checker/check.ts';
 import { collectFacts } from '#lib/checker/collect.ts';
 import { lockTtlMs, mysqlSilenceMaxMs, purchaseMysqlConnections } from '#lib/constants.ts';
@@ -39,7 +40,7 @@ async function start(): Promise<void> {
     redis,
     publisher,
     log,
-    acquire: (productId) => locks.acquire(productId),
+    acquire: (productId, signal) => locks.acquire(productId, { signal }),
     rebuild: (productId, held) => rebuild({ redis, mysql, publisher, readEvents }, productId, held),
     answerOffSale: (productId, purchases) => answerOffSale({ mysql }, productId, purchases),
     onRebuild: metrics.countRebuild,
@@ -72,7 +73,7 @@ async function start(): Promise<void> {
     readiness.drain();
     await close(server);
     // Nobody may come after us for a long time.
-    await drainNow();
+    await Promise.race([drainNow(), setTimeout(leavingDrainMs)]);
     await seller.stop();
     await publisher.stop();
     await locks.stop();
@@ -82,6 +83,9 @@ async function start(): Promise<void> {
   // Whatever an instance before us left pending.
   await drainNow();
 }
+
+/** Somebody else may hold a lock for long; then it is his to drain. */
+const leavingDrainMs = 4_000;
 
 const environmentNames = [
   'PORT',

@@ -13,15 +13,15 @@ import {
   gate,
   type Instance,
   many,
-  openBench,
+  openOwnBench,
   replayed,
 } from './purchase-fixture.ts';
 
 let bench: Bench;
 let instance: Instance;
 let app: TestApp;
-beforeAll(() => {
-  bench = openBench();
+beforeAll(async () => {
+  bench = await openOwnBench();
 });
 beforeEach(() => {
   instance = bench.instance();
@@ -375,6 +375,16 @@ describe('closing', () => {
     expect(await answer).toEqual([accepted]);
     expect((await closing).body).toMatchObject({ state: 'ended', sold: 1 });
   });
+});
+
+test('a sale tells how many orders are pending', async () => {
+  const productId = await bench.product();
+  await app.operate(`sales/${productId}/warm`);
+  instance.aroundPublish = () => Promise.reject(new Error('Kafka is away'));
+  const purchases = ['{"orderId":"x"', 'b', 'c'].map((userId) => aPurchase(productId, { userId }));
+  await instance.seller.purchase(productId, purchases);
+  const { body } = await app.call('GET', `/operator/sales/${productId}`, { operator: 'ann' });
+  expect(body).toMatchObject({ pending: 3, sold: 3 });
 });
 
 test('sales are listed for operators; verify tells about one', async () => {

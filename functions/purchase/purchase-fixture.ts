@@ -214,7 +214,8 @@ function createInstance(
     redis,
     publisher,
     log,
-    acquire: async (productId) => instance.wrapLock(await locks.acquire(productId)),
+    acquire: async (productId, signal) =>
+      instance.wrapLock(await locks.acquire(productId, { signal })),
     rebuild: (productId, held) => rebuild(rebuilding, productId, held),
     answerOffSale: (productId, purchases) => answerOffSale({ mysql }, productId, purchases),
     onTurn: (answers) => instance.turns.push(answers),

@@ -14,15 +14,15 @@ import {
   type Bench,
   gate,
   log,
-  openBench,
+  openOwnBench,
   replayed,
   unavailable,
 } from './purchase-fixture.ts';
 import { readEventsFrom } from './read-events.ts';
 
 let bench: Bench;
-beforeAll(() => {
-  bench = openBench();
+beforeAll(async () => {
+  bench = await openOwnBench();
 });
 afterAll(() => bench.close());
 

@@ -6,7 +6,7 @@
 
 import { randomUUID } from 'node:crypto';
 import { setTimeout } from 'node:timers/promises';
-import { and, eq, inArray, sql } from 'drizzle-orm';
+import { and, eq, inArray } from 'drizzle-orm';
 import { restoreBoards } from '#lib/board/board.ts';
 import { rebuildTimeoutMs } from '#lib/constants.ts';
 import type { HeldLock } from '#lib/lock/lock.ts';
@@ -53,12 +53,11 @@ export async function rebuild(
   const claimName = randomUUID();
   await claim(redis, productId, claimName);
   // 2, 3. Every order that was acknowledged before the claim gets its row.
-  if (generation > 0) {
-    const events = await readEvents(productId);
-    await awaitRows(dependencies, ofGeneration(events, generation));
-  }
-  // 4. One transaction raises the generation and reads everything.
-  const content = await raiseAndRead(mysql, productId, generation, held);
+  const events = generation === 0 ? [] : since(generation, await readEvents(productId));
+  await awaitRows(dependencies, events);
+  // 4. One transaction raises the generation, beyond every event's, and reads everything.
+  const newest = events.reduce((most, { event }) => Math.max(most, event.generation), generation);
+  const content = await raiseAndRead(mysql, productId, { from: generation, to: newest + 1 }, held);
   // 5. Load it, chunk by chunk, as long as the claim is ours; the boards with it.
   const restore = () => restoreBoards(redis, productId, content.totals, content.fields.sold);
   if (!(await load(redis, productId, claimName, content, restore))) {
@@ -80,12 +79,13 @@ interface ReadEvent {
 
 /**
  * Events of the generation that is being left. What an older one lacks came late, after its
- * rebuild, and was answered 202 to nobody.
+ * rebuild, and was answered 202 to nobody. A newer one is there when MySQL was put back to an
+ * earlier state: it was accepted, and its batches' names are taken.
  */
-function ofGeneration(events: readonly PublishedEvent[], generation: number): ReadEvent[] {
+function since(generation: number, events: readonly PublishedEvent[]): ReadEvent[] {
   return events
     .map((published) => ({ published, event: orderEventSchema.parse(JSON.parse(published.data)) }))
-    .filter(({ event }) => event.generation === generation);
+    .filter(({ event }) => event.generation >= generation);
 }
 
 /** Publishes again what has no row yet, and waits until persist-order has written it. */
@@ -128,7 +128,7 @@ async function withoutRows(
 async function raiseAndRead(
   { db }: MysqlClient,
   productId: string,
-  generation: number,
+  generation: { readonly from: number; readonly to: number },
   held: HeldLock,
 ): Promise<RebuiltSale> {
   return db.transaction(async (transaction) => {
@@ -136,8 +136,8 @@ async function raiseAndRead(
     // between it and the reads.
     const [{ affectedRows }] = await transaction
       .update(products)
-      .set({ generation: sql`${products.generation} + 1` })
-      .where(and(eq(products.productId, productId), eq(products.generation, generation)));
+      .set({ generation: generation.to })
+      .where(and(eq(products.productId, productId), eq(products.generation, generation.from)));
     if (affectedRows !== 1) throw new RebuildFailed('another rebuild has raised the generation');
     const [product] = await transaction
       .select()

@@ -9,14 +9,14 @@ import {
   accepted,
   aPurchase,
   type Bench,
-  openBench,
+  openOwnBench,
   replayed,
   unitsPublished,
 } from './purchase-fixture.ts';
 
 let bench: Bench;
-beforeAll(() => {
-  bench = openBench();
+beforeAll(async () => {
+  bench = await openOwnBench();
 });
 afterAll(() => bench.close());
 

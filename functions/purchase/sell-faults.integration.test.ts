@@ -8,15 +8,15 @@ import {
   type Bench,
   gate,
   heldFor,
-  openBench,
+  openOwnBench,
   replayed,
   unavailable,
   unitsPublished,
 } from './purchase-fixture.ts';
 
 let bench: Bench;
-beforeAll(() => {
-  bench = openBench();
+beforeAll(async () => {
+  bench = await openOwnBench();
 });
 afterAll(() => bench.close());
 

@@ -1,10 +1,10 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { saleKeys } from '#lib/names.ts';
-import { accepted, aPurchase, type Bench, openBench, replayed } from './purchase-fixture.ts';
+import { accepted, aPurchase, type Bench, openOwnBench, replayed } from './purchase-fixture.ts';
 
 let bench: Bench;
-beforeAll(() => {
-  bench = openBench();
+beforeAll(async () => {
+  bench = await openOwnBench();
 });
 afterAll(() => bench.close());
 

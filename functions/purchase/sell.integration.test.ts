@@ -246,6 +246,26 @@ describe('leaving and taking over', () => {
     ]);
   });
 
+  test('stop waits for somebody else’s lock no longer than buyers wait', async () => {
+    const productId = await bench.product();
+    const other = bench.instance();
+    const working = gate();
+    const work = other.seller.exclusively(productId, () => working.pass());
+    await working.isReached;
+    const { seller } = bench.instance();
+    const answer = seller.purchase(productId, many(productId, 1));
+    const task = expect(seller.exclusively(productId, () => Promise.resolve())).rejects.toThrow(
+      'leaving',
+    );
+    const stoppedAt = performance.now();
+    await seller.stop();
+    expect(performance.now() - stoppedAt).toBeLessThan(purchaseDeadlineMs + 2_000);
+    expect(await answer).toEqual([unavailable]);
+    await task;
+    working.open();
+    await work;
+  });
+
   test('an idle instance keeps the lock until somebody else wants it', async () => {
     const productId = await bench.product();
     const [one, two] = [bench.instance(), bench.instance()];

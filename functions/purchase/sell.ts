@@ -9,8 +9,8 @@ import type { Fence, Purchase } from '#lib/sale/sale.ts';
 import { type TurnDependencies, TurnFailed, Turns, type Waiting } from './turn.ts';
 
 export interface SellerDependencies extends TurnDependencies {
-  /** Waits for the product's lock. Throws where etcd is away. */
-  readonly acquire: (productId: string) => Promise<HeldLock>;
+  /** Waits for the product's lock. Throws where etcd is away, and when the signal is aborted. */
+  readonly acquire: (productId: string, signal: AbortSignal) => Promise<HeldLock>;
 }
 
 export interface Seller {
@@ -24,7 +24,10 @@ export interface Seller {
    * empty. Throws what it throws, and TurnFailed.
    */
   exclusively<T>(productId: string, work: (fence: Fence) => Promise<T>): Promise<T>;
-  /** Answers what waits, gives the locks back and takes nothing new. */
+  /**
+   * Answers what waits, gives the locks back and takes nothing new. What waits for somebody
+   * else's lock waits no longer than its buyers do.
+   */
   stop(): Promise<void>;
 }
 
@@ -32,12 +35,13 @@ const unavailable: PurchaseAnswer = { outcome: 'unavailable' };
 
 export function createSeller(dependencies: SellerDependencies): Seller {
   const desks = new Map<string, Desk>();
+  const patience = new AbortController();
   let stopping = false;
 
   const deskOf = (productId: string): Desk => {
     let desk = desks.get(productId);
     if (!desk) {
-      desk = new Desk(productId, dependencies);
+      desk = new Desk(productId, dependencies, patience.signal);
       desks.set(productId, desk);
     }
     return desk;
@@ -55,7 +59,11 @@ export function createSeller(dependencies: SellerDependencies): Seller {
     },
     async stop() {
       stopping = true;
+      const timer = setTimeout(() => {
+        patience.abort(new TurnFailed('this instance is leaving'));
+      }, purchaseDeadlineMs);
       await Promise.all([...desks.values()].map((desk) => desk.stop()));
+      clearTimeout(timer);
     },
   };
 }
@@ -74,6 +82,7 @@ interface Queued extends Waiting {
 class Desk {
   readonly #productId: string;
   readonly #dependencies: SellerDependencies;
+  readonly #patience: AbortSignal;
   readonly #turns: Turns;
   readonly #queue: Queued[] = [];
   readonly #tasks: Task[] = [];
@@ -81,8 +90,9 @@ class Desk {
   #held: HeldLock | undefined;
   #working: Promise<void> | undefined;
 
-  constructor(productId: string, dependencies: SellerDependencies) {
+  constructor(productId: string, dependencies: SellerDependencies, patience: AbortSignal) {
     this.#productId = productId;
+    this.#patience = patience;
     this.#dependencies = dependencies;
     this.#turns = new Turns(productId, dependencies);
   }
@@ -127,7 +137,7 @@ class Desk {
 
   async #takeLock(): Promise<HeldLock> {
     await this.#giveBack();
-    const lock = await this.#dependencies.acquire(this.#productId);
+    const lock = await this.#dependencies.acquire(this.#productId, this.#patience);
     this.#held = lock;
     // While working, the loop hands over after its turn.
     lock.onContended(() => {

@@ -6,6 +6,7 @@ import { readEnvironment } from '#lib/environment.ts';
 import { type SaleKeys, saleKeys } from '#lib/names.ts';
 import { type OrderEvent, orderEventSchema } from '#lib/order-event.ts';
 import { orderIdOf } from '#lib/order-id.ts';
+import type { RedisClient } from '#lib/redis/connect.ts';
 import { uniqueName, uniqueProductId } from '#lib/testing/unique.ts';
 import {
   claim,
@@ -45,7 +46,7 @@ export interface TestSale {
 type Spec = Partial<SaleFields> & Partial<Pick<SaleContent, 'orders' | 'buyers'>>;
 
 /** 10 units, one per user, open for ever; fields can be given. */
-export async function loadTestSale(redis: Redis, spec: Spec = {}): Promise<TestSale> {
+export async function loadTestSale(redis: RedisClient, spec: Spec = {}): Promise<TestSale> {
   const { orders = before(spec), buyers = before(spec), ...given } = spec;
   const productId = uniqueProductId();
   const keys = saleKeys(productId);

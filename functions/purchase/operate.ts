@@ -5,92 +5,28 @@
 import { and, count, eq } from 'drizzle-orm';
 import { settledSaleKeptSeconds } from '#lib/constants.ts';
 import type { MysqlClient } from '#lib/mysql/connect.ts';
-import { mysqlErrorOf } from '#lib/mysql/error.ts';
-import { operations, orders, products } from '#lib/mysql/schema.ts';
+import { orders, products } from '#lib/mysql/schema.ts';
 import { saleKeys } from '#lib/names.ts';
 import type { RedisClient } from '#lib/redis/connect.ts';
 import { configure, type Fence, type SaleSettings, saleTimeUs } from '#lib/sale/sale.ts';
-import { findProduct, findSale, type ProductRow, type Sale } from './catalogue.ts';
+import { findSale, type ProductRow, type Sale } from './catalogue.ts';
+import {
+  type Action,
+  Conflict,
+  isDone,
+  type Operation,
+  record,
+  requireProduct,
+  type Transaction,
+  UnknownProduct,
+} from './operation.ts';
 import type { Seller } from './sell.ts';
 import { TurnFailed } from './turn.ts';
-
-/** The change does not fit the present state; the message says why, for the operator. */
-export class Conflict extends Error {
-  override readonly name = 'Conflict';
-}
-
-/** There is no such product. */
-export class UnknownProduct extends Error {
-  override readonly name = 'UnknownProduct';
-}
-
-/** Who changes what, under which operation id. */
-export interface Operation {
-  readonly operationId: string;
-  readonly operator: string;
-}
-
-export interface NewSale {
-  readonly productId: string;
-  readonly name: string;
-  readonly stock: number;
-  readonly unitPrice: number;
-  readonly currency: string;
-  readonly limitPerUser: number;
-  readonly opensAtUs: number | null;
-  readonly closesAtUs: number | null;
-}
 
 export interface OperateDependencies {
   readonly redis: RedisClient;
   readonly mysql: MysqlClient;
   readonly seller: Seller;
-}
-
-type Transaction = Parameters<Parameters<MysqlClient['db']['transaction']>[0]>[0];
-type Action = 'create' | 'open' | 'pause' | 'close' | 'settle';
-
-/** Puts a product on sale. Throws Conflict where it exists with other values. */
-export async function createSale(
-  dependencies: OperateDependencies,
-  sale: NewSale,
-  operation: Operation,
-): Promise<Sale> {
-  const { productId, opensAtUs, closesAtUs, ...values } = sale;
-  const row = { ...values, productId, opensAt: opensAtUs, closesAt: closesAtUs };
-  const { db } = dependencies.mysql;
-  try {
-    // Inserted without a look before: who looks for a row that is not there locks the gap, and
-    // creations at the same time, also of different products, would end in a deadlock.
-    await db.transaction(async (transaction) => {
-      await transaction.insert(products).values({
-        ...row,
-        unsold: row.stock,
-        state: 'on_sale',
-        generation: 0,
-        createdAt: Date.now() * 1_000,
-      });
-      await record(transaction, productId, 'create', operation, row);
-    });
-  } catch (error) {
-    if (mysqlErrorOf(error).code !== 'ER_DUP_ENTRY') throw error;
-    await requireSame(dependencies.mysql, row, operation);
-  }
-  return present(dependencies, productId);
-}
-
-type NewRow = Omit<NewSale, 'opensAtUs' | 'closesAtUs'> & Pick<Settings, 'opensAt' | 'closesAt'>;
-
-/** Throws Conflict unless the sale is there with these values, or was made by this operation. */
-async function requireSame(mysql: MysqlClient, row: NewRow, operation: Operation): Promise<void> {
-  const { productId } = row;
-  if (await isDone(mysql.db, productId, 'create', operation)) return;
-  const before = await requireProduct(mysql, productId);
-  const differing = Object.entries(row)
-    .filter(([name, value]) => before[name as keyof NewRow] !== value)
-    .map(([name]) => name);
-  if (differing.length === 0) return;
-  throw new Conflict(`${productId} exists already, with another ${differing.join(', ')}`);
 }
 
 /** Loads the sale into Redis unless it is there: the seed's 预热. */
@@ -235,12 +171,6 @@ async function forgetLater(redis: RedisClient, productId: string): Promise<void>
   await Promise.all(keys.map((key) => redis.expireat(key, atSeconds, 'NX')));
 }
 
-async function requireProduct(mysql: MysqlClient, productId: string): Promise<ProductRow> {
-  const row = await findProduct(mysql, productId);
-  if (!row) throw new UnknownProduct(productId);
-  return row;
-}
-
 async function requireOnSale(mysql: MysqlClient, productId: string): Promise<void> {
   const { state } = await requireProduct(mysql, productId);
   if (state === 'settled') throw settledConflict(productId);
@@ -266,33 +196,4 @@ async function lockProduct(
     .where(eq(products.productId, productId))
     .for('update');
   return row;
-}
-
-/** Whether this very change was made before. Throws Conflict where its id was another's. */
-async function isDone(
-  db: Pick<Transaction, 'select'>,
-  productId: string,
-  action: Action,
-  { operationId }: Operation,
-): Promise<boolean> {
-  const [before] = await db
-    .select()
-    .from(operations)
-    .where(eq(operations.operationId, operationId));
-  if (!before) return false;
-  if (before.productId === productId && before.action === action) return true;
-  throw new Conflict(`this operation id was used before: ${before.action} of ${before.productId}`);
-}
-
-async function record(
-  transaction: Transaction,
-  productId: string,
-  action: Action,
-  { operationId, operator }: Operation,
-  details: object,
-): Promise<void> {
-  const at = Date.now() * 1_000;
-  await transaction
-    .insert(operations)
-    .values({ operationId, productId, operator, action, details, at });
 }

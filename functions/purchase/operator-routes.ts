@@ -7,17 +7,9 @@ import { problem } from '#lib/http/problem.ts';
 import { operatorHeader } from '#lib/http/signature.ts';
 import type { AppDependencies } from './app.ts';
 import { findSale, listSales, type Sale } from './catalogue.ts';
-import {
-  Conflict,
-  closeSale,
-  createSale,
-  type OperateDependencies,
-  type Operation,
-  openSale,
-  pauseSale,
-  UnknownProduct,
-  warmSale,
-} from './operate.ts';
+import { createSale } from './create-sale.ts';
+import { closeSale, type OperateDependencies, openSale, pauseSale, warmSale } from './operate.ts';
+import { Conflict, type Operation, UnknownProduct } from './operation.ts';
 import { describeIssues, newSaleSchema, operationSchema, readJson } from './requests.ts';
 
 type Change = (
@@ -56,9 +48,10 @@ export function addOperatorRoutes(app: Hono, dependencies: AppDependencies): voi
     if (operation instanceof Response) return operation;
     const sale = newSaleSchema.safeParse(await readJson(context));
     if (!sale.success) return problem('malformed', { detail: describeIssues(sale.error) });
-    return explain(async () =>
-      context.json(await createSale(dependencies, sale.data, operation), 201),
-    );
+    return explain(async () => {
+      await createSale(dependencies.mysql, sale.data, operation);
+      return context.json(await findSale(dependencies, sale.data.productId), 201);
+    });
   });
   app.post('/operator/sales/:productId/:change', async (context) => {
     const change = changes.get(context.req.param('change'));

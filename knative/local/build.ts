@@ -58,7 +58,8 @@ export async function buildFunction(
   }
 }
 
-async function bundle(entry: string, outfile: string): Promise<Metafile> {
+/** Bundles one program as a function is bundled; resolves with what is in it. */
+export async function bundle(entry: string, outfile: string): Promise<Metafile> {
   const options = {
     entryPoints: [entry],
     outfile,

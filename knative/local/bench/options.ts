@@ -1,0 +1,70 @@
+// What `npm run bench` is asked for.
+
+import { parseArgs } from 'node:util';
+import { functionNames } from '../build.ts';
+
+export const names = [
+  'do-nothing',
+  'accept',
+  'accept-with-sinks',
+  'accept-purchase-only',
+  'accept-3-instances',
+  'accept-100-products',
+  'sold-out',
+  'rate-limited',
+  'persist',
+  'board-delay',
+  ...functionNames.map((name) => `ready-${name}` as const),
+] as const;
+export type Name = (typeof names)[number];
+
+export interface Options {
+  /** Where the JSON goes, if anywhere. */
+  readonly out: string | undefined;
+  readonly only: readonly Name[];
+  readonly connections: number;
+  /** Of each measurement, after its warm-up. */
+  readonly seconds: number;
+  /** How often a measurement is repeated, a reference before and after each. */
+  readonly rounds: number;
+  /** Where the CPU profiles of the edge and of purchase go, if anywhere. */
+  readonly cpuProf: string | undefined;
+}
+
+export const usage = `Usage: npm run bench -- [--out FILE] [--only NAME,…] [--connections N]
+         [--seconds N] [--rounds N] [--cpu-prof FOLDER]
+Names: ${names.join(', ')}`;
+
+/** Throws where something else is asked for. */
+export function readOptions(args: readonly string[]): Options {
+  const { values } = parseArgs({
+    args: [...args],
+    options: {
+      out: { type: 'string' },
+      only: { type: 'string', default: names.join(',') },
+      connections: { type: 'string', default: '256' },
+      seconds: { type: 'string', default: '5' },
+      rounds: { type: 'string', default: '1' },
+      'cpu-prof': { type: 'string' },
+    },
+  });
+  return {
+    out: values.out,
+    only: values.only.split(',').map(nameOf),
+    connections: wholeNumber('connections', values.connections),
+    seconds: wholeNumber('seconds', values.seconds),
+    rounds: wholeNumber('rounds', values.rounds),
+    cpuProf: values['cpu-prof'],
+  };
+}
+
+function nameOf(text: string): Name {
+  const name = names.find((one) => one === text);
+  if (name === undefined) throw new Error(`--only: there is no ${text}`);
+  return name;
+}
+
+function wholeNumber(option: string, text: string): number {
+  if (!/^[1-9]\d{0,5}$/.test(text)) throw new Error(`--${option}: must be a whole number from 1`);
+  return Number(text);
+}

@@ -1,0 +1,51 @@
+import { expect, test } from 'vitest';
+import { median, quantile, rateRow, tableOf, timesRow } from './row.ts';
+
+test('the median, and what lies between two values', () => {
+  expect(median([9, 1, 5])).toBe(5);
+  expect(median([10, 20])).toBe(15);
+  expect(median([])).toBeNaN();
+  expect(quantile([0, 100], 0.99)).toBeCloseTo(99);
+  expect(quantile([7], 0.99)).toBe(7);
+});
+
+test('a ratio is of medians: one bad measurement of three counts for nothing', () => {
+  const rates = [9_000, 100, 8_000].map((perSecond) => ({ perSecond, p50Ms: 30, p99Ms: 60 }));
+  expect(rateRow('accept', rates, [16_000, 16_000.4, 40])).toEqual({
+    name: 'accept',
+    perSecond: 8_000,
+    reference: 16_000,
+    ratio: 0.5,
+    p50Ms: 30,
+    p99Ms: 60,
+  });
+});
+
+test('a rate without latencies has none', () => {
+  const rates = [{ perSecond: 5, p50Ms: null, p99Ms: null }];
+  expect(rateRow('persist', rates, [10])).toMatchObject({ ratio: 0.5, p50Ms: null, p99Ms: null });
+});
+
+test('times against a reference, and without one', () => {
+  expect(timesRow('ready', [300, 200, 400], { referencesMs: [100, 90, 110] })).toEqual({
+    name: 'ready',
+    perSecond: null,
+    reference: 100,
+    ratio: 3,
+    p50Ms: 300,
+    p99Ms: 398,
+  });
+  expect(timesRow('board-delay', [1, 3], { perSecond: 999.6 })).toMatchObject({
+    perSecond: 1_000,
+    reference: null,
+    ratio: null,
+    p50Ms: 2,
+  });
+});
+
+test('the table leaves out what makes no sense', () => {
+  expect(tableOf([timesRow('a', [1])])).toBe(
+    'name  per second  reference  ratio  p50 ms  p99 ms\n' +
+      'a              -          -      -       1       1',
+  );
+});

@@ -1,5 +1,5 @@
-// The limits of the system in one place, unit last. How they must
-// relate to each other is stated in constants.test.ts.
+// The limits of the system in one place, unit last. How they must relate to each other is stated
+// in constants.test.ts.
 
 /** HTTP as the buyer sees it. */
 export const bodyBytesMax = 4_096;
@@ -46,7 +46,7 @@ export const eventBodyBytesMax = 1_048_576;
 export const persistRowsPerTransactionMax = 4_000;
 export const persistConnections = 10;
 export const persistWaitMaxMs = 4_500;
-export const persistDeadlineMs = 10_000;
+export const persistDeadlineMs = 8_000;
 export const mysqlLockWaitSeconds = 3;
 /** The `timeout` of the KafkaSources (PT15S): an event without an answer by then is sent again. */
 export const sourceTimeoutMs = 15_000;

@@ -40,9 +40,6 @@ export type Environment = {
   [Name in keyof typeof variables]: z.infer<(typeof variables)[Name]>;
 };
 
-/** All names, for the test that compares them with compose and the manifests. */
-export const environmentNames = Object.keys(variables) as (keyof Environment)[];
-
 /**
  * The named variables, parsed. Throws an Error whose message lists every variable that is
  * missing or wrong, without its value.

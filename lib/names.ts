@@ -1,6 +1,8 @@
 // Names that several parts must agree on: topics, consumer groups, event types and Redis keys.
 
 export const ordersTopic = 'seckill.orders';
+/** `purchase` spreads its batches over so many. */
+export const ordersPartitions = 12;
 export const deadLetterTopics = {
   'persist-order': 'seckill.orders.dead.persist',
   'update-rank': 'seckill.orders.dead.rank',
@@ -8,7 +10,7 @@ export const deadLetterTopics = {
 
 /** Topics with their partitions, as the local runtime and the manifests create them. */
 export const topics: readonly { readonly name: string; readonly partitions: number }[] = [
-  { name: ordersTopic, partitions: 12 },
+  { name: ordersTopic, partitions: ordersPartitions },
   { name: deadLetterTopics['persist-order'], partitions: 3 },
   { name: deadLetterTopics['update-rank'], partitions: 3 },
 ];

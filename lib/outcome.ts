@@ -74,7 +74,7 @@ export const OUTCOMES: Readonly<Record<Outcome, OutcomeRow>> = {
   forbidden: { status: 403, title: 'Not yours to do', result: 'refused' },
   unavailable: {
     status: 503,
-    title: 'Not decided; send the same request with the same key again',
+    title: 'Not available at the moment; ask again',
     result: 'failed',
   },
 };

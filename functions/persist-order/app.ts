@@ -3,7 +3,7 @@
 import { Hono } from 'hono';
 import { problem } from '#lib/http/problem.ts';
 import { addProbes, type Readiness } from '#lib/http/serve.ts';
-import { createReceiver, type SinkOptions } from '#lib/http/sink.ts';
+import { answerElsewhere, createReceiver, type SinkOptions } from '#lib/http/sink.ts';
 import type { BatchResult } from './decide.ts';
 import { countOrders, type PersistMetrics } from './metrics.ts';
 import type { Write } from './write.ts';
@@ -56,7 +56,7 @@ export function createApp({ readiness, sink, metrics, write, note }: Dependencie
 
   app.post('/', receive);
   app.all('/', () => problem('method_not_allowed', { headers: { allow: 'POST' } }));
-  app.notFound(() => problem('not_found'));
+  app.notFound(answerElsewhere);
   app.onError((error) => {
     sink.log.error({ err: error }, 'a request failed');
     return problem('unavailable');

@@ -8,6 +8,7 @@ import { createSinkMetrics } from '#lib/http/sink.ts';
 import { connectMysql } from '#lib/mysql/connect.ts';
 import { products } from '#lib/mysql/schema.ts';
 import { connectRedis } from '#lib/redis/connect.ts';
+import { run } from '#lib/run.ts';
 import { noteStatus } from '#lib/sale/note-status.ts';
 import { createLog } from '#lib/telemetry/log.ts';
 import { createRegistry, serveMetrics } from '#lib/telemetry/metrics.ts';
@@ -15,7 +16,7 @@ import { createApp } from './app.ts';
 import { createPersistMetrics } from './metrics.ts';
 import { createWrite } from './write.ts';
 
-async function main(): Promise<void> {
+async function start(): Promise<void> {
   const env = readEnvironment([
     'SECKILL_MYSQL_URL',
     'SECKILL_REDIS_URL',
@@ -59,7 +60,4 @@ async function main(): Promise<void> {
   await readyWhen(readiness, { mysql: check }, log);
 }
 
-main().catch((error: unknown) => {
-  console.error(error instanceof Error ? error.message : error);
-  process.exit(1);
-});
+run('persist-order', start);

@@ -260,7 +260,7 @@ test('other paths and methods are told so, as problems', async () => {
   for (const [path, init, status] of [
     ['/', { method: 'GET' }, 405],
     ['/', { method: 'PUT', body: 'x' }, 405],
-    ['/nothing', { method: 'POST', body: 'x' }, 404],
+    ['/nothing', { method: 'POST', body: 'x' }, 422],
     ['/livez', {}, 200],
   ] as const) {
     expect((await sink.app.request(path, init)).status).toBe(status);

@@ -369,3 +369,20 @@ test('the tick publishes what is pending; a sale that cannot be drained keeps no
   expect(await bench.redis.exists(saleKeys(stuck).outbox)).toBe(1);
   await bench.update(stuck, { state: 'settled' });
 });
+
+test('the tick loads again what Redis has lost, and nothing that was never loaded', async () => {
+  const [lost, fresh] = [await bench.product(), await bench.product()];
+  await instance.seller.exclusively(lost, () => Promise.resolve());
+  await bench.redis.unlink(saleKeys(lost).sale);
+  expect((await app.request('/tick', { method: 'POST' })).status).toBe(204);
+  expect(await bench.redis.hget(saleKeys(lost).sale, 'state')).toBe('on_sale');
+  expect(await bench.redis.exists(saleKeys(fresh).sale)).toBe(0);
+});
+
+test('the tick ends a change that was interrupted between MySQL and Redis', async () => {
+  const productId = await bench.product();
+  await instance.seller.exclusively(productId, () => Promise.resolve());
+  await bench.update(productId, { state: 'paused' });
+  expect((await app.request('/tick', { method: 'POST' })).status).toBe(204);
+  expect(await bench.redis.hget(saleKeys(productId).sale, 'state')).toBe('paused');
+});

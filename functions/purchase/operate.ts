@@ -127,8 +127,8 @@ async function change(
   return present(dependencies, productId);
 }
 
-/** Redis gets what MySQL holds now. */
-async function bringToRedis(
+/** Redis gets what MySQL holds now. Throws where it does not take it. */
+export async function bringToRedis(
   redis: RedisClient,
   productId: string,
   fence: Fence,

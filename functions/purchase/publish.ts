@@ -6,7 +6,7 @@ import { createHash } from 'node:crypto';
 import { sendBytesMax } from '#lib/constants.ts';
 import { sign } from '#lib/http/signature.ts';
 import type { EventProducer, Message } from '#lib/kafka/producer.ts';
-import { ordersTopic, topics } from '#lib/names.ts';
+import { ordersPartitions, ordersTopic } from '#lib/names.ts';
 import { eventAttributes } from '#lib/order-event.ts';
 
 /** A batch on its way: the data are the outbox' bytes. */
@@ -43,7 +43,7 @@ interface Parcel {
 }
 
 interface Entry {
-  readonly event: PublishedEvent;
+  readonly message: Message;
   readonly parcel: Parcel;
 }
 
@@ -77,9 +77,11 @@ export function createPublisher(dependencies: PublisherDependencies): Publisher 
 
   async function sendAll(entries: readonly Entry[]): Promise<void> {
     try {
-      const messages = entries.map(({ event }) => messageOf(event, signingKeys));
       const current = await connected();
-      await current.send(ordersTopic, messages);
+      await current.send(
+        ordersTopic,
+        entries.map(({ message }) => message),
+      );
     } catch (error) {
       leave();
       onSend?.(entries.length, false);
@@ -106,9 +108,11 @@ export function createPublisher(dependencies: PublisherDependencies): Publisher 
     },
     async publish(events) {
       if (events.length === 0) return;
+      // Made here, so that one that is no event fails its own caller and nobody else.
+      const messages = events.map((event) => messageOf(event, signingKeys));
       await new Promise<void>((resolve, reject) => {
         const parcel = { open: events.length, resolve, reject };
-        for (const event of events) waiting.push({ event, parcel });
+        for (const message of messages) waiting.push({ message, parcel });
         pumping ??= pump();
       });
     },
@@ -122,8 +126,8 @@ export function createPublisher(dependencies: PublisherDependencies): Publisher 
 /** How many from the front may go out as one send: at least one. */
 function countThatFit(entries: readonly Entry[]): number {
   let bytes = 0;
-  const excess = entries.findIndex(({ event }, index) => {
-    bytes += Buffer.byteLength(event.data) + messageOverheadBytes;
+  const excess = entries.findIndex(({ message }, index) => {
+    bytes += Buffer.byteLength(message.value) + messageOverheadBytes;
     return index > 0 && bytes > sendBytesMax;
   });
   return excess === -1 ? entries.length : excess;
@@ -131,8 +135,6 @@ function countThatFit(entries: readonly Entry[]): number {
 
 /** What headers and framing add to an event, at most. */
 const messageOverheadBytes = 1_024;
-
-const partitionCount = topics.find(({ name }) => name === ordersTopic)?.partitions ?? 1;
 
 function messageOf({ productId, batchId, data }: PublishedEvent, keys: readonly string[]): Message {
   const attributes = eventAttributes(productId, batchId, acceptedAtUsOf(data));
@@ -144,7 +146,7 @@ function messageOf({ productId, batchId, data }: PublishedEvent, keys: readonly 
 
 /** The same batch always goes to the same partition; batches spread over all of them. */
 function partitionOf(batchId: string): number {
-  return createHash('sha1').update(batchId).digest().readUInt32BE(0) % partitionCount;
+  return createHash('sha1').update(batchId).digest().readUInt32BE(0) % ordersPartitions;
 }
 
 /** The script writes it third, before anything a buyer could have chosen. */

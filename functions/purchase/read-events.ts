@@ -26,6 +26,8 @@ export function readEventsFrom({ brokers, signingKeys, log }: Dependencies) {
       const records = readTopic({
         brokers,
         topic,
+        // We send without transactions: what was acknowledged counts, whoever's is open before it.
+        uncommittedToo: true,
         filter: (headers) => headers.ce_subject === productId && headers.ce_type === eventType,
       });
       for await (const { headers, value } of records) {

@@ -108,7 +108,7 @@ export class Turns {
         case 'other_generation':
           // A newer one is somebody else's rebuild; an older one was put back from the past.
           if (result.generation < fence.generation) await this.#rebuild(held);
-          else this.#generation = result.generation;
+          else await this.#adopt(held, result.generation);
           break;
         case 'fenced':
         case 'loading':
@@ -119,6 +119,15 @@ export class Turns {
       }
     }
     throw new TurnFailed('the sale did not come to rest');
+  }
+
+  /**
+   * Who was overtaken learns of a newer generation too, and its token may be the greater one if
+   * etcd was replaced meanwhile: only etcd's own word makes it the seller.
+   */
+  async #adopt(held: HeldLock, generation: number): Promise<void> {
+    if (!(await held.confirm())) throw new TurnFailed('the lock is not ours any more');
+    this.#generation = generation;
   }
 
   async #fence(held: HeldLock): Promise<Fence> {

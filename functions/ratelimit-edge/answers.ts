@@ -34,6 +34,9 @@ export function refuse(outcome: Outcome, details: ProblemDetails = {}): Answer {
   return { outcome, response: problem(outcome, { ...details, headers }) };
 }
 
+const askAgain =
+  'not known to be decided: send the same request with the same Idempotency-Key again';
+
 export function answerPurchase(productId: string, orderId: string, answer: PurchaseAnswer): Answer {
   switch (answer.outcome) {
     case 'accepted':
@@ -52,10 +55,11 @@ export function answerPurchase(productId: string, orderId: string, answer: Purch
       return refuse('unknown_product', { detail: 'productId: there is no such product' });
     case 'key_reused':
       return refuse('key_reused', { detail: 'quantity: not the one this Idempotency-Key bought' });
+    case 'unavailable':
+      return refuse('unavailable', { detail: askAgain });
     case 'limit_reached':
     case 'ended':
     case 'paused':
-    case 'unavailable':
       return refuse(answer.outcome);
   }
 }

@@ -44,7 +44,10 @@ async function start(): Promise<void> {
   const registry = createRegistry('ratelimit-edge');
   const metrics = createEdgeMetrics(registry);
   const redis = connectRedis(env.SECKILL_REDIS_URL, log);
-  const purchase = createPurchaseClient(env.SECKILL_PURCHASE_URL, env.SECKILL_SIGNING_KEYS);
+  // Connections of their own, so that reads that hang never hold a purchase up.
+  const connectPurchase = () =>
+    createPurchaseClient(env.SECKILL_PURCHASE_URL, env.SECKILL_SIGNING_KEYS);
+  const [purchase, batches] = [connectPurchase(), connectPurchase()];
   const observeBatch = (orders: number) => {
     metrics.batchSent(orders);
   };
@@ -52,7 +55,7 @@ async function start(): Promise<void> {
   const app = createApp({
     identify,
     admit: createAdmit({ redis, limitsNow: createLimitsNow(redis) }),
-    forward: createForward(createSendBatch({ purchase, log, observeBatch })),
+    forward: createForward(createSendBatch({ purchase: batches, log, observeBatch })),
     purchase,
     redis,
     documents: loadDocuments(join(import.meta.dirname, 'storefront')),
@@ -69,6 +72,7 @@ async function start(): Promise<void> {
     readiness.drain();
     await close(server);
     purchase.close();
+    batches.close();
     redis.disconnect();
     metricsServer.close();
   });

@@ -6,11 +6,12 @@ import { readyWhen } from '#lib/http/ready-when.ts';
 import { close, createReadiness, listen, onTermination } from '#lib/http/serve.ts';
 import { createSinkMetrics } from '#lib/http/sink.ts';
 import { connectRedis } from '#lib/redis/connect.ts';
+import { run } from '#lib/run.ts';
 import { createLog } from '#lib/telemetry/log.ts';
 import { createRegistry, serveMetrics } from '#lib/telemetry/metrics.ts';
 import { createApp } from './app.ts';
 
-async function main(): Promise<void> {
+async function start(): Promise<void> {
   const env = readEnvironment([
     'SECKILL_REDIS_URL',
     'SECKILL_SIGNING_KEYS',
@@ -45,7 +46,4 @@ async function main(): Promise<void> {
   await readyWhen(readiness, { redis: () => redis.ping() }, log);
 }
 
-main().catch((error: unknown) => {
-  console.error(error instanceof Error ? error.message : error);
-  process.exit(1);
-});
+run('update-rank', start);

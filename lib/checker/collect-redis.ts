@@ -3,10 +3,9 @@
 
 import { type BoardKind, boardKey, boardKinds, productsBoardKey, saleKeys } from '#lib/names.ts';
 import type { RedisClient } from '#lib/redis/connect.ts';
-import { loadScript } from '#lib/redis/script.ts';
+import { identifyRedis } from '#lib/sale/sale.ts';
 import type { Fields, RedisFacts } from './facts.ts';
 
-const identify = loadScript(import.meta.dirname, 'identify-1.lua');
 const scanCount = 1_000;
 
 export async function readSaleFields(redis: RedisClient, productId: string): Promise<Fields> {
@@ -20,11 +19,11 @@ export async function readSale(
 ): Promise<Omit<RedisFacts, 'boards' | 'productScore' | 'saleAfter'>> {
   const keys = saleKeys(productId);
   const sale = await readSaleFields(redis, productId);
-  const [runId, replid] = (await identify.run(redis, [keys.sale], [])) as [string, string];
+  const process = await identifyRedis(redis, productId);
   const orders = await scanHash(redis, keys.orders);
   const buyers = await scanHash(redis, keys.buyers);
   const outbox = await scanHash(redis, keys.outbox);
-  return { sale, runId, replid, orders, buyers, outbox };
+  return { sale, ...process, orders, buyers, outbox };
 }
 
 async function scanHash(redis: RedisClient, key: string): Promise<Fields> {

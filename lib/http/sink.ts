@@ -7,6 +7,7 @@ import { eventBodyBytesMax, retryAfterSeconds } from '#lib/constants.ts';
 import type { Log } from '#lib/telemetry/log.ts';
 import { type OrderBatch, type Refusal, readOrderBatch } from './cloud-event.ts';
 import { delivery } from './delivery.ts';
+import { problem } from './problem.ts';
 
 type DeliveryResult = keyof typeof delivery;
 
@@ -95,6 +96,12 @@ export function createReceiver(
       return deliveryAnswer('retry', 'a store is away; send the event again');
     }
   };
+}
+
+/** What is not here. An event on another path is refused for good: a 404 would be retried. */
+export function answerElsewhere({ req }: Context): Response {
+  if (req.method === 'POST') return deliveryAnswer('never', 'events are taken at / only');
+  return problem('not_found');
 }
 
 function deliveryAnswer(result: DeliveryResult, detail: string | undefined): Response {

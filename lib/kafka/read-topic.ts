@@ -23,6 +23,11 @@ export interface ReadTopicOptions {
   readonly topic: string;
   /** Told by its headers whether a record is wanted; the others cost next to nothing. */
   readonly filter?: (headers: Readonly<Record<string, string>>) => boolean;
+  /**
+   * Also what a transaction has not committed: otherwise anybody's open transaction would hide
+   * what was acknowledged to us behind it. Then records of aborted ones come too.
+   */
+  readonly uncommittedToo?: boolean;
   readonly signal?: AbortSignal;
   /** For the whole reading. */
   readonly timeoutMs?: number;
@@ -50,13 +55,14 @@ export async function* readTopic(options: ReadTopicOptions): AsyncGenerator<Topi
   const end = new AbortController();
   const timeout = AbortSignal.timeout(timeoutMs);
   const stop = AbortSignal.any([end.signal, timeout, ...(signal === undefined ? [] : [signal])]);
-  const cluster = createCluster(options.brokers, stop);
+  const isolationLevel = options.uncommittedToo ? 0 : 1;
+  const cluster = createCluster(options.brokers, isolationLevel, stop);
   try {
     await unlessAborted(stop, cluster.connect());
     await persistently(cluster, stop, () => cluster.addTargetTopic(topic));
     const positions = await persistently(cluster, stop, () => positionsIn(cluster, topic));
     while (positions.length > 0) {
-      const fetch = () => fetchOnce(cluster, topic, positions);
+      const fetch = () => fetchOnce(cluster, topic, isolationLevel, positions);
       for (const fetched of await persistently(cluster, stop, fetch)) {
         yield* advance(topic, positions, fetched, filter);
       }
@@ -70,8 +76,15 @@ export async function* readTopic(options: ReadTopicOptions): AsyncGenerator<Topi
   }
 }
 
+/** Kafka's: 0 reads everything, 1 what is committed. */
+type IsolationLevel = 0 | 1;
+
 /** A cluster whose connections end with `stop`; it makes no new ones afterwards. */
-function createCluster(brokers: readonly string[], stop: AbortSignal): Cluster {
+function createCluster(
+  brokers: readonly string[],
+  isolationLevel: IsolationLevel,
+  stop: AbortSignal,
+): Cluster {
   const socketFactory: ISocketFactory = ({ host, port, onConnect }) => {
     stop.throwIfAborted();
     const socket = connect({ host, port, noDelay: true }, onConnect);
@@ -92,7 +105,7 @@ function createCluster(brokers: readonly string[], stop: AbortSignal): Cluster {
     enforceRequestTimeout: true,
     metadataMaxAge: readTimeoutMs,
     allowAutoTopicCreation: false,
-    isolationLevel: 1,
+    isolationLevel,
     // One turn over the list of brokers.
     retry: { retries: brokers.length, initialRetryTime: 50, maxRetryTime: 500 },
   });
@@ -132,6 +145,7 @@ async function positionsIn(cluster: Cluster, topic: string): Promise<Position[]>
 async function fetchOnce(
   cluster: Cluster,
   topic: string,
+  isolationLevel: IsolationLevel,
   positions: readonly Position[],
 ): Promise<FetchedPartition[]> {
   const partitionIds = positions.map(({ partition }) => partition);
@@ -147,7 +161,7 @@ async function fetchOnce(
         }));
       const broker = await cluster.findBroker({ nodeId });
       return broker.fetch({
-        isolationLevel: 1,
+        isolationLevel,
         maxWaitTime: fetchWaitMs,
         minBytes: 1,
         maxBytes: fetchBytesMax,

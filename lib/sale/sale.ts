@@ -75,6 +75,7 @@ const claimScript = script('claim-1.lua');
 const loadSaleScript = script('load-4.lua');
 const configureScript = script('configure-1.lua');
 const clockScript = script('clock-1.lua');
+const identifyScript = script('identify-1.lua');
 
 /**
  * Decides a batch and sells what can be sold (`sell-4.lua`). Throws where Redis did not answer:
@@ -270,6 +271,26 @@ export async function configure(
     [...fenceArgs(fence), ...pairs],
   );
   return reply as 'configured' | 'absent' | 'refused';
+}
+
+/** The Redis process that holds a sale, as `load` notes it in the sale. */
+export async function identifyRedis(
+  redis: RedisClient,
+  productId: string,
+): Promise<{ readonly runId: string; readonly replid: string }> {
+  const reply = await identifyScript.run(redis, [saleKeys(productId).sale], []);
+  const [runId, replid] = reply as [string, string];
+  return { runId, replid };
+}
+
+/** Whether the sale is loaded, whole, and into the process that answers now. */
+export async function isLoaded(redis: RedisClient, productId: string): Promise<boolean> {
+  const [[state, runId, replid], process] = await Promise.all([
+    redis.hmget(saleKeys(productId).sale, 'state', 'run_id', 'replid'),
+    identifyRedis(redis, productId),
+  ]);
+  if (!state || state === 'loading') return false;
+  return runId === process.runId && replid === process.replid;
 }
 
 /** Epoch microseconds by the clock of the Redis that holds the sale. */

@@ -70,11 +70,16 @@ local function number(value) return string.format('%.0f', value) end
 
 -- Takes `quantity` units from the free ranges, lowest first: {{first, last}, …}.
 local freeAt, first, last = 1, nil, nil
+local freeIsShort = false
 local function takeUnits(quantity)
   local taken = {}
   while quantity > 0 do
     if not first then
       local from, to, after = string.match(free, '^(%d+)%-(%d+),?()', freeAt)
+      if not from then
+        freeIsShort = true
+        return taken
+      end
       first, last, freeAt = tonumber(from), tonumber(to), after
     end
     local upTo = math.min(last, first + quantity - 1)
@@ -176,6 +181,8 @@ for index = 6, #ARGV, 4 do
 end
 closeEvent()
 
+-- Fewer units are free than the sale says: it is not whole. Nothing has been written yet.
+if freeIsShort then return {'missing'} end
 if #outboxValues > 0 then
   for userId, buyer in pairs(boughtBy) do
     if buyer.firstAt then

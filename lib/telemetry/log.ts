@@ -11,18 +11,33 @@ export function createLog(name: string, level: string): Log {
     level,
     base: { pid: process.pid },
     timestamp: pino.stdTimeFunctions.isoTime,
-    serializers: { err: describe },
+    serializers,
   });
 }
 
 /**
- * An error without what it was about: mysql2 and drizzle put the statement with its values, and
- * so users' ids, on their errors. The server's code tells what went wrong.
+ * An error by a closed list of its fields, and its causes the same way: clients put the statement,
+ * or the command with its arguments, on their errors, and so users' ids. Where they do, the
+ * message goes too; the server's code tells what went wrong.
  */
 function describe(error: unknown): unknown {
   if (!(error instanceof Error)) return error;
-  if (!('sql' in error || 'query' in error)) return pino.stdSerializers.err(error);
-  const cause = error.cause instanceof Error ? error.cause : error;
-  const { code, errno } = cause as { code?: unknown; errno?: unknown };
-  return { type: cause.name, code, errno, stack: cause.stack?.replace(/^[^]*?\n(?= +at )/, '') };
+  const { name: type, message, stack, cause } = error;
+  const { code, errno } = error as { code?: unknown; errno?: unknown };
+  const isStatement = 'sql' in error || 'query' in error;
+  return {
+    type,
+    code,
+    errno,
+    ...(isStatement ? { stack: framesOf(stack) } : { message, stack }),
+    ...(cause === undefined ? {} : { cause: describe(cause) }),
+  };
 }
+
+/** A stack without its first lines, which repeat the message. */
+function framesOf(stack: string | undefined): string | undefined {
+  return stack?.replace(/^[^]*?\n(?= +at )/, '');
+}
+
+/** What every log makes of its fields. */
+export const serializers = { err: describe };

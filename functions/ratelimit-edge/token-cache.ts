@@ -22,6 +22,8 @@ export function createTokenCache<Value>({
 }): TokenCache<Value> {
   // A Map keeps the order of insertion: what is used is put back at the end.
   const entries = new Map<string, { value: Value; untilMs: number }>();
+  // Kept from one eviction to the next: a new one would pass over all that was deleted before it.
+  let byAge = entries.keys();
   let characters = 0;
 
   const forget = (token: string) => {
@@ -42,9 +44,10 @@ export function createTokenCache<Value>({
       forget(token);
       entries.set(token, { value, untilMs: Math.min(endsAtMs, now() + rememberMs) });
       characters += token.length;
-      for (const oldest of entries.keys()) {
-        if (characters <= charactersMax) break;
-        forget(oldest);
+      while (characters > charactersMax) {
+        const oldest = byAge.next();
+        if (oldest.done) byAge = entries.keys();
+        else forget(oldest.value);
       }
     },
   };

@@ -16,6 +16,7 @@ const programs = {
   start: ['knative/local/start.ts'],
   stop: ['knative/local/stop.ts'],
   env: ['knative/local/env.ts'],
+  bench: ['knative/local/bench/main.ts'],
   check: ['knative/local/check.ts'],
   test: ['knative/local/check.ts', 'tests'],
 };

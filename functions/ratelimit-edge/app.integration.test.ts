@@ -211,6 +211,7 @@ describe('when `purchase` fails', () => {
       title: OUTCOMES.unavailable.title,
       status: 503,
       outcome: 'unavailable',
+      detail: expect.stringContaining('the same Idempotency-Key') as string,
     });
     purchase.answer = acceptAll;
     expect((await edge.buy({})).status).toBe(202);

@@ -39,7 +39,8 @@ test('a transaction without an answer is rolled back, and leaves nothing locked'
   const hanging = client.db.transaction(async (transaction) => {
     await transaction.execute(sql`update t set value = 2 where id = 1`);
     store.freeze();
-    await transaction.execute(sql`select 1`);
+    // Long enough not to be answered on the way into the freeze: the commit would follow.
+    await transaction.execute(sql`select sleep(1)`);
   });
   await expect(hanging).rejects.toThrow();
   store.thaw();

@@ -21,6 +21,8 @@ export default defineConfig({
           name: 'integration',
           include: files.map((folder) => `${folder}/*.integration.test.ts`),
           globalSetup: 'lib/testing/global-setup.ts',
+          // Real servers on two cores stall for a second now and then; what fails twice is broken.
+          retry: 1,
           testTimeout: 60_000,
           hookTimeout: 60_000,
         },

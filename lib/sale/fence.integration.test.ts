@@ -98,6 +98,34 @@ describe('selling', () => {
     expect(await everything(sale)).toEqual(before);
   });
 
+  test('a sale that lost its outbox, or a part of it, is missing', async () => {
+    const sale = await loadTestSale(redis, { ...fence, stock: 1_000 });
+    const purchases = Array.from({ length: 201 }, () => sale.purchase());
+    const { batches } = await sale.decide(purchases);
+    expect(batches).toHaveLength(2);
+    for (const lose of [
+      () => redis.hdel(sale.keys.outbox, '2'),
+      () => redis.del(sale.keys.outbox),
+    ]) {
+      await lose();
+      const before = await everything(sale);
+      expect((await sell(redis, sale.productId, fence, purchases)).kind).toBe('missing');
+      expect(await everything(sale)).toEqual(before);
+    }
+    // What Kafka has acknowledged meanwhile was not in the outbox: it stays missed.
+    expect(await acknowledge(redis, sale.productId, fence, [1])).toBe(true);
+    expect((await sell(redis, sale.productId, fence, purchases)).kind).toBe('missing');
+  });
+
+  test('batches that an older release has sold, and counted nowhere, are leftovers', async () => {
+    const sale = await aSale();
+    await sale.decide([sale.purchase()]);
+    await redis.hdel(sale.keys.sale, 'outbox_batches');
+    expect(await kindOf(sale, fence)).toBe('leftovers');
+    expect(await acknowledge(redis, sale.productId, fence, [1])).toBe(true);
+    expect(await kindOf(sale, fence)).toBe('decided');
+  });
+
   test.each(['run_id', 'replid'])('a sale of another %s is another process’s', async (field) => {
     const sale = await aSale();
     await redis.hset(sale.keys.sale, field, 'f'.repeat(40));
@@ -159,7 +187,9 @@ describe('acknowledging', () => {
   test('may be repeated, since its answer may have been lost', async () => {
     const { sale, numbers } = await soldOnce();
     expect(await acknowledge(redis, sale.productId, fence, numbers)).toBe(true);
+    expect(await sale.field('outbox_batches')).toBe('0');
     expect(await acknowledge(redis, sale.productId, fence, numbers)).toBe(true);
+    expect(await sale.field('outbox_batches')).toBe('0');
   });
 
   test.each([

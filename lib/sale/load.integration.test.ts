@@ -63,6 +63,7 @@ test('a sale is loaded whole, in chunks, and belongs to this process of Redis', 
     opens_at: '123',
     closes_at: '',
     batches: '0',
+    outbox_batches: '0',
     last_at: '77',
   });
   expect(Object.entries(await redis.hgetall(keys.orders))).toEqual(

@@ -248,6 +248,7 @@ function fieldValues(fields: SaleFields): Record<string, string | number> {
     sold: fields.sold,
     free: fields.free,
     batches: fields.batches,
+    outbox_batches: 0,
     last_at: fields.lastAtUs,
     ...settingValues(fields),
   };

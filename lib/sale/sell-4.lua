@@ -20,7 +20,7 @@
 local sale, orders, buyers, outbox = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
 local fields = redis.call('HMGET', sale, 'generation', 'revision', 'incarnation', 'run_id',
   'replid', 'state', 'opens_at', 'closes_at', 'limit', 'left', 'free', 'batches', 'last_at',
-  'sold', 'unit_price', 'currency')
+  'sold', 'unit_price', 'currency', 'outbox_batches')
 local generation, revision, incarnation = fields[1], fields[2], fields[3]
 local state, opensAt, closesAt = fields[6], fields[7], fields[8]
 
@@ -40,6 +40,8 @@ end
 -- Whoever has sold something has orders and buyers; without them, who bought what is forgotten.
 local limit, left, sold = tonumber(fields[9]), tonumber(fields[10]), tonumber(fields[14])
 if sold > 0 and redis.call('EXISTS', orders, buyers) < 2 then return {'missing'} end
+-- Without what waited in the outbox, orders that Kafka never got would look acknowledged.
+if redis.call('HLEN', outbox) < tonumber(fields[17] or 0) then return {'missing'} end
 -- Noted before anything else comes of this call: from here on, the holder before is refused.
 if newRevision > revision or newIncarnation > incarnation then
   redis.call('HSET', sale, 'revision', ARGV[2], 'incarnation', ARGV[3])
@@ -191,7 +193,8 @@ if #outboxValues > 0 then
     end
   end
   redis.call('HSET', sale, 'left', number(left), 'sold', number(sold), 'free', freeRanges(),
-    'batches', number(batches), 'last_at', number(lastAt))
+    'batches', number(batches), 'last_at', number(lastAt),
+    'outbox_batches', number(#outboxValues / 2))
   redis.call('HSET', orders, unpack(orderValues))
   redis.call('HSET', buyers, unpack(buyerValues))
   redis.call('HSET', outbox, unpack(outboxValues))

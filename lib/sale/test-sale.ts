@@ -94,7 +94,7 @@ export async function loadTestSale(redis: RedisClient, spec: Spec = {}): Promise
     }),
     outcomes: async (purchases) => (await decide(purchases)).answers.map(({ outcome }) => outcome),
     publishAll: async () => {
-      await redis.del(keys.outbox);
+      await redis.multi().del(keys.outbox).hset(keys.sale, 'outbox_batches', 0).exec();
     },
     field: (name) => redis.hget(keys.sale, name),
   };

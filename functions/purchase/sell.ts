@@ -3,6 +3,7 @@
 // `turn.ts` for the steps of a turn and `lib/sale/sell-4.lua` for the decision itself.
 
 import { purchaseDeadlineMs, sellerQueuePerProductMax, turnOrdersMax } from '#lib/constants.ts';
+import { crashPoint } from '#lib/crash-point.ts';
 import type { HeldLock } from '#lib/lock/lock.ts';
 import type { PurchaseAnswer } from '#lib/outcome.ts';
 import type { Fence, Purchase } from '#lib/sale/sale.ts';
@@ -139,6 +140,7 @@ class Desk {
     await this.#giveBack();
     const lock = await this.#dependencies.acquire(this.#productId, this.#patience);
     this.#held = lock;
+    crashPoint('lock.acquired');
     // While working, the loop hands over after its turn.
     lock.onContended(() => {
       if (this.#held === lock && !this.#working) void this.#giveBack();

@@ -1,6 +1,7 @@
 // One turn of a product: what may be done while its lock is held. Decide in one Lua call, publish
 // in one Kafka send, remove from the outbox, and only then answer (decision 4).
 
+import { crashPoint } from '#lib/crash-point.ts';
 import type { HeldLock } from '#lib/lock/lock.ts';
 import type { PurchaseAnswer } from '#lib/outcome.ts';
 import type { RedisClient } from '#lib/redis/connect.ts';
@@ -74,12 +75,14 @@ export class Turns {
     }
     const { fence, decision } = decided;
     const { answers, batches } = decision;
+    crashPoint('turn.decided');
     // Refusals bind nobody, so they need not wait for Kafka.
     answerWhere(batch, answers, (answer) => !isAcceptance(answer));
     await this.#publish(held, fence, batches);
     // Repeated acceptances may be all there is: nothing was published that checked the lock.
     if (!held.isHeld()) throw new TurnFailed('the lock ran out');
     answerWhere(batch, answers, isAcceptance);
+    crashPoint('turn.answered');
     if (answers.length > 0) this.#dependencies.onTurn?.(answers);
   }
 
@@ -98,6 +101,7 @@ export class Turns {
     const { redis } = this.#dependencies;
     for (let attempt = 0; attempt < attemptsMax; attempt += 1) {
       const fence = await this.#fence(held);
+      crashPoint('turn.before-decision');
       const result = await sell(redis, this.#productId, fence, purchases);
       switch (result.kind) {
         case 'decided':
@@ -150,6 +154,7 @@ export class Turns {
   async #publish(held: HeldLock, fence: Fence, batches: readonly OutboxBatch[]): Promise<void> {
     if (batches.length === 0) return;
     const productId = this.#productId;
+    crashPoint('turn.before-send');
     await this.#dependencies.publisher.publish(
       batches.map((batch) => ({
         productId,
@@ -157,10 +162,12 @@ export class Turns {
         data: batch.data,
       })),
     );
+    crashPoint('turn.sent');
     const numbers = batches.map(({ number }) => number);
     if (!(await acknowledge(this.#dependencies.redis, productId, fence, numbers))) {
       throw new TurnFailed('a newer holder of the lock was here');
     }
+    crashPoint('turn.outbox-removed');
     if (!held.isHeld()) throw new TurnFailed('the lock ran out');
   }
 }

@@ -5,6 +5,7 @@
 import { and, between, eq, gte, inArray, or, type SQL, sql } from 'drizzle-orm';
 import { drizzle, type MySql2Database } from 'drizzle-orm/mysql2';
 import type { PoolConnection } from 'mysql2/promise';
+import { crashPoint } from '#lib/crash-point.ts';
 import type { OrderBatch } from '#lib/http/cloud-event.ts';
 import { orders, orderUnits, products } from '#lib/mysql/schema.ts';
 import type { UnitRange } from '#lib/order-event.ts';
@@ -34,6 +35,7 @@ export async function persist(
     await connection.rollback();
     return undefined;
   }
+  crashPoint('persist.locked');
   // 2. Look, and decide.
   const statuses = await readStatuses(db, batches);
   const takenUnits = await readTakenUnits(db, productId, newRanges(batches, statuses));
@@ -43,7 +45,9 @@ export async function persist(
   await insertRows(connection, orders, orderRows);
   await insertRows(connection, orderUnits, unitRows);
   if (unitRows.length > 0) await takeFromStock(db, productId, unitRows.length);
+  crashPoint('persist.inserted');
   await connection.commit();
+  crashPoint('persist.committed');
   return results;
 }
 

@@ -5,6 +5,7 @@ import { setTimeout } from 'node:timers/promises';
 import { checkInSteps } from '#lib/checker/check.ts';
 import { collectFacts } from '#lib/checker/collect.ts';
 import { lockTtlMs, mysqlSilenceMaxMs, purchaseMysqlConnections } from '#lib/constants.ts';
+import { lockTtlOr } from '#lib/crash-point.ts';
 import { type Environment, readEnvironment } from '#lib/environment.ts';
 import { connectEtcd } from '#lib/etcd/connect.ts';
 import { readyWhen } from '#lib/http/ready-when.ts';
@@ -107,7 +108,7 @@ function connectStores(environment: OwnEnvironment, log: Log, metrics: PurchaseM
   const locks = createLockManager({
     etcd: connectEtcd({ endpoints: environment.SECKILL_ETCD_ENDPOINTS }),
     directory: environment.SECKILL_STATE_DIR,
-    ttlMs: lockTtlMs,
+    ttlMs: lockTtlOr(lockTtlMs),
     onEvent: metrics.countLockEvent,
   });
   metrics.watchLocks(() => locks.state());

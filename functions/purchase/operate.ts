@@ -4,6 +4,7 @@
 
 import { and, count, eq } from 'drizzle-orm';
 import { settledSaleKeptSeconds } from '#lib/constants.ts';
+import { crashPoint } from '#lib/crash-point.ts';
 import type { MysqlClient } from '#lib/mysql/connect.ts';
 import { orders, products } from '#lib/mysql/schema.ts';
 import { saleKeys } from '#lib/names.ts';
@@ -120,9 +121,12 @@ async function change(
       const decided = decide(row, nowUs);
       await transaction.update(products).set(decided).where(eq(products.productId, productId));
       await record(transaction, productId, action, operation, decided);
+      crashPoint('operate.before-commit');
       return { ...row, ...decided };
     });
+    crashPoint('operate.committed');
     await bringToRedis(redis, productId, fence, settings);
+    crashPoint('operate.configured');
   });
   return present(dependencies, productId);
 }
@@ -159,9 +163,12 @@ async function settle(
       .where(and(eq(products.productId, productId), eq(products.state, 'closed')));
     const settling = { ...operation, operationId: `settle.${operation.operationId}` };
     if (affectedRows === 1) await record(transaction, productId, 'settle', settling, {});
+    crashPoint('settle.before-commit');
     return affectedRows === 1;
   });
-  if (settled) await forgetLater(redis, productId);
+  if (!settled) return;
+  crashPoint('settle.committed');
+  await forgetLater(redis, productId);
 }
 
 /** A settled sale leaves Redis by itself: all of its keys at the same moment. */

@@ -9,6 +9,7 @@ import { setTimeout } from 'node:timers/promises';
 import { and, eq, inArray } from 'drizzle-orm';
 import { restoreBoards } from '#lib/board/board.ts';
 import { rebuildTimeoutMs } from '#lib/constants.ts';
+import { crashPoint } from '#lib/crash-point.ts';
 import type { HeldLock } from '#lib/lock/lock.ts';
 import type { MysqlClient } from '#lib/mysql/connect.ts';
 import { orders, orderUnits, products } from '#lib/mysql/schema.ts';
@@ -52,17 +53,22 @@ export async function rebuild(
   if (!(await held.confirm())) throw new RebuildFailed('the lock is not ours');
   const claimName = randomUUID();
   await claim(redis, productId, claimName);
+  crashPoint('rebuild.claimed');
   // 2, 3. Every order that was acknowledged before the claim gets its row.
   const events = generation === 0 ? [] : since(generation, await readEvents(productId));
+  crashPoint('rebuild.events-read');
   await awaitRows(dependencies, events);
+  crashPoint('rebuild.rows-there');
   // 4. One transaction raises the generation, beyond every event's, and reads everything.
   const newest = events.reduce((most, { event }) => Math.max(most, event.generation), generation);
   const content = await raiseAndRead(mysql, productId, { from: generation, to: newest + 1 }, held);
+  crashPoint('rebuild.committed');
   // 5. Load it, chunk by chunk, as long as the claim is ours; the boards with it.
   const restore = () => restoreBoards(redis, productId, content.totals, content.fields.sold);
   if (!(await load(redis, productId, claimName, content, restore))) {
     throw new RebuildFailed('another rebuild has claimed the sale');
   }
+  crashPoint('rebuild.loaded');
   return content.fields.generation;
 }
 
@@ -97,6 +103,7 @@ async function awaitRows(
   let missing = await withoutRows(mysql, events);
   // Committed offsets prove nothing: they also pass events that went to the dead letters.
   if (missing.length > 0) await publisher.publish(missing.map(({ published }) => published));
+  crashPoint('rebuild.published-again');
   while (missing.length > 0) {
     if (performance.now() > deadline) {
       throw new RebuildFailed(`${missing.length} events have no rows yet`);
@@ -152,6 +159,7 @@ async function raiseAndRead(
       .select()
       .from(orderUnits)
       .where(eq(orderUnits.productId, productId));
+    crashPoint('rebuild.before-commit');
     return rebuiltSale(product, orderRows, unitRows, held.token);
   });
 }

@@ -1,6 +1,7 @@
 // A purchase at the front door, in this order: who asks, what is asked, may it pass now, and what
 // does `purchase` decide. Nothing is decided here; the same key asks the same question again.
 
+import { crashPoint } from '#lib/crash-point.ts';
 import { orderIdOf } from '#lib/order-id.ts';
 import type { Admit } from './admit.ts';
 import { type Answer, answerNotAdmitted, answerPurchase, answerUnidentified } from './answers.ts';
@@ -31,7 +32,9 @@ export function createBuy({ identify, admit, forward }: DependsOn): Buy {
     if (admitted.outcome !== 'admitted') return answerNotAdmitted(admitted);
 
     const orderId = orderIdOf(productId, userId, key);
+    crashPoint('edge.admitted');
     const answer = await forward(productId, { orderId, userId, ...rest });
+    crashPoint('edge.purchase-answered');
     return answerPurchase(productId, orderId, answer);
   };
 }

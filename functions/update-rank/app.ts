@@ -1,6 +1,7 @@
 // HTTP ↔ leaderboards: one request is one batch, answered when the boards have it.
 
 import { Hono } from 'hono';
+import { crashPoint } from '#lib/crash-point.ts';
 import { problem } from '#lib/http/problem.ts';
 import { addProbes, type Readiness } from '#lib/http/serve.ts';
 import { answerElsewhere, createReceiver, type SinkOptions } from '#lib/http/sink.ts';
@@ -17,7 +18,9 @@ export function createApp({ readiness, sink, record }: Dependencies): Hono {
   const app = new Hono();
   addProbes(app, readiness);
   const receive = createReceiver(sink, async ({ event }) => {
+    crashPoint('rank.before-record');
     await record(event);
+    crashPoint('rank.recorded');
     return undefined;
   });
   app.post('/', receive);

@@ -1,6 +1,7 @@
 // A lock that was granted. It is held until its lease's deadline, and notices by itself when it is
 // lost and when somebody else queues for it.
 
+import { crashPoint } from '#lib/crash-point.ts';
 import type { EtcdClient } from '#lib/etcd/etcd.ts';
 import { look, type Place, removePlace, type Standing } from './fair-lock.ts';
 import { queuePrefix } from './keys.ts';
@@ -140,7 +141,9 @@ export class Hold implements HeldLock {
     const { etcd, lease, onEvent, onOver } = this.#options;
     const { productId } = this;
     try {
+      crashPoint('lock.before-release');
       await removePlace(etcd, this.place);
+      crashPoint('lock.released');
     } catch (error) {
       onEvent({ type: 'release-delayed', productId, error });
       // What is left behind is swept with the next renewal.

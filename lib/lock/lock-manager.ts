@@ -2,6 +2,7 @@
 // has a lease or is trying to get one; what hung on a lost lease is queued for anew.
 
 import { productIdPattern } from '#lib/constants.ts';
+import { crashPoint } from '#lib/crash-point.ts';
 import { EtcdUnavailable } from '#lib/etcd/etcd.ts';
 import {
   enqueue,
@@ -142,6 +143,7 @@ class Manager implements LockManager {
     let last: Standing | undefined;
     try {
       last = await enqueue({ etcd, lease, productId, turn: this.#turn });
+      crashPoint('lock.queued');
       const onWoken = () => {
         onEvent({ type: 'woken', productId });
       };
@@ -224,6 +226,7 @@ class Manager implements LockManager {
     if (lease === undefined) return undefined;
     const { clock, ttlMs, onEvent } = this.#options;
     this.#claimUntilMs = clock.now() + ttlMs / 3;
+    crashPoint('lock.lease-resumed');
     onEvent({ type: 'lease-resumed' });
     return lease;
   }
@@ -232,7 +235,9 @@ class Manager implements LockManager {
     const { ids, onEvent } = this.#options;
     const names = { uuid: ids.uuid(), leaseId: ids.leaseId() };
     await this.#writeAhead.begin(names.uuid, names.leaseId);
+    crashPoint('lock.recorded');
     const lease = await grantLease(this.#leaseOptions, names);
+    crashPoint('lock.lease-granted');
     onEvent({ type: 'lease-granted' });
     return lease;
   }

@@ -2,6 +2,7 @@
 // each can be repeated after an answer was lost.
 
 import { eventBytesMax, eventOrdersMax } from '#lib/constants.ts';
+import { crashPoint } from '#lib/crash-point.ts';
 import { saleKeys } from '#lib/names.ts';
 import { batchIdOf } from '#lib/order-event.ts';
 import type { PurchaseAnswer, PurchaseOutcome } from '#lib/outcome.ts';
@@ -214,16 +215,16 @@ export async function load(
   const parts = async (name: string, pairs: readonly (readonly [string, string])[]) => {
     for (let at = 0; at < pairs.length; at += chunkPairs) {
       if (!(await part(name, pairs.slice(at, at + chunkPairs).flat()))) return false;
+      crashPoint('rebuild.between-chunks');
     }
     return true;
   };
   if (!(await part('first', ['generation', fields.generation]))) return false;
+  crashPoint('rebuild.first-chunk');
   await meanwhile?.();
-  return (
-    (await parts('orders', orders)) &&
-    (await parts('buyers', buyers)) &&
-    (await part('last', Object.entries(fieldValues(fields)).flat()))
-  );
+  if (!(await parts('orders', orders)) || !(await parts('buyers', buyers))) return false;
+  crashPoint('rebuild.before-last-chunk');
+  return part('last', Object.entries(fieldValues(fields)).flat());
 }
 
 /** The whole of a sale: its fields, and its orders and buyers as they stand in their HASHes. */

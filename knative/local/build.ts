@@ -34,9 +34,16 @@ const etcd3Proto: Plugin = {
   },
 };
 
+interface Variant {
+  /** For tests that crash a function at a point of `lib/crash-point.ts`. */
+  readonly crashPoints?: boolean;
+}
+
 /** Builds all functions into folders of their names in `dist`; rejects with what does not build or is too large. */
-export async function buildFunctions(dist: string): Promise<void> {
-  await Promise.all(functionNames.map((name) => buildFunction(name, join(dist, name))));
+export async function buildFunctions(dist: string, variant: Variant = {}): Promise<void> {
+  await Promise.all(
+    functionNames.map((name) => buildFunction(name, join(dist, name), undefined, variant)),
+  );
 }
 
 /** Builds one function into `outFolder`, which holds nothing else afterwards. */
@@ -44,10 +51,11 @@ export async function buildFunction(
   name: FunctionName,
   outFolder: string,
   bytesMax: number = functionBytesMax[name],
+  variant: Variant = {},
 ): Promise<void> {
   const folder = join(root, 'functions', name);
   await rm(outFolder, { recursive: true, force: true });
-  const metafile = await bundle(join(folder, 'main.ts'), join(outFolder, 'main.cjs'));
+  const metafile = await bundle(join(folder, 'main.ts'), join(outFolder, 'main.cjs'), variant);
   assertWithin(bytesMax, metafile, name);
   if (existsSync(join(folder, 'migrate.ts'))) {
     await bundle(join(folder, 'migrate.ts'), join(outFolder, 'migrate.cjs'));
@@ -58,8 +66,18 @@ export async function buildFunction(
   }
 }
 
+/** What a test would tell a process by, and a bundle never asks for. */
+const noCrashPoints = {
+  'process.env.SECKILL_CRASH_POINT': 'undefined',
+  'process.env.SECKILL_CRASH_LOCK_TTL_MS': 'undefined',
+};
+
 /** Bundles one program as a function is bundled; resolves with what is in it. */
-export async function bundle(entry: string, outfile: string): Promise<Metafile> {
+export async function bundle(
+  entry: string,
+  outfile: string,
+  { crashPoints = false }: Variant = {},
+): Promise<Metafile> {
   const options = {
     entryPoints: [entry],
     outfile,
@@ -72,7 +90,10 @@ export async function bundle(entry: string, outfile: string): Promise<Metafile> 
     metafile: true,
     logLevel: 'silent',
     plugins: [etcd3Proto],
+    // It makes a function without effect, as a crash point becomes, and every call of it vanish.
+    minifySyntax: true,
     define: {
+      ...(crashPoints ? {} : noCrashPoints),
       'import.meta.dirname': '__dirname',
       // Only a module that is an entry itself may be one in a bundle.
       'import.meta.main': String(basename(entry) !== 'main.ts'),

@@ -1,4 +1,4 @@
-// The two modules inside kafkajs that `read-topic.ts` uses, typed as far as it uses them.
+// The two modules inside kafkajs that we use, typed as far as we use them.
 // kafkajs has no public way to read a topic without joining a consumer group.
 
 declare module 'kafkajs/src/cluster/index.js' {
@@ -73,7 +73,9 @@ declare module 'kafkajs/src/cluster/index.js' {
       topics: readonly {
         readonly topic: string;
         readonly partitions: readonly { readonly partition: number }[];
-        readonly fromBeginning: boolean;
+        readonly fromBeginning?: boolean;
+        /** Epoch milliseconds; -1 is the answer where no record is so young. */
+        readonly fromTimestamp?: number;
       }[],
     ): Promise<readonly { readonly partitions: readonly PartitionOffset[] }[]>;
   }

@@ -1,14 +1,11 @@
-// Reads a whole topic once, up to the end it has when the reading starts: no consumer group, so
-// nothing to join, to wait for or to leave behind, and nothing is ever committed.
-// kafkajs can only do this with its inner parts (`kafkajs-internals.d.ts`); they are frozen at
-// 2.2.4, and the test reads from a real broker.
+// Reads a topic once, up to the end it has when the reading starts: no consumer group, so nothing
+// to join, to wait for or to leave behind, and nothing is ever committed.
 
-import { connect } from 'node:net';
-import { setTimeout } from 'node:timers/promises';
-import { type ISocketFactory, Kafka, logLevel } from 'kafkajs';
-import Cluster, { type FetchedPartition, type FetchedRecord } from 'kafkajs/src/cluster/index.js';
+import type Cluster from 'kafkajs/src/cluster/index.js';
+import type { FetchedPartition, FetchedRecord } from 'kafkajs/src/cluster/index.js';
 import Batch from 'kafkajs/src/consumer/batch.js';
-import { unlessAborted } from '#lib/unless-aborted.ts';
+import { type IsolationLevel, type OpenCluster, openCluster } from './cluster.ts';
+import { type Position, positionsIn, type TopicMarks } from './topic-marks.ts';
 import { KafkaUnavailable } from './unavailable.ts';
 
 export interface TopicRecord {
@@ -28,42 +25,41 @@ export interface ReadTopicOptions {
    * what was acknowledged to us behind it. Then records of aborted ones come too.
    */
   readonly uncommittedToo?: boolean;
+  /**
+   * Only what was appended since these marks were made. The whole topic where they were made in
+   * another of the same name.
+   */
+  readonly since?: TopicMarks | undefined;
   readonly signal?: AbortSignal;
   /** For the whole reading. */
   readonly timeoutMs?: number;
 }
 
 const readTimeoutMs = 60_000;
-const requestTimeoutMs = 5_000;
-const connectTimeoutMs = 2_000;
 /** How long a broker may hold a fetch that finds nothing; it does so only in an outage. */
 const fetchWaitMs = 500;
 const fetchBytesMax = 16 * 1_024 * 1_024;
 /** More than the largest record a broker takes (1 MiB), so that a fetch always gets on. */
 const partitionBytesMax = 4 * 1_024 * 1_024;
-const pauseAfterFaultMs = 200;
-/** In a row: five seconds, in which a leader is elected. */
-const faultsMax = 25;
 
 /**
- * All records between the topic's start and the end offsets taken first, in order within each
+ * All records between the topic's start, or the marks, and the end offsets taken first, in order within each
  * partition. Records of aborted transactions and control records are left out. Throws
  * KafkaUnavailable when that could not be done in time; the signal's reason when it is aborted.
  */
 export async function* readTopic(options: ReadTopicOptions): AsyncGenerator<TopicRecord> {
   const { topic, filter, signal, timeoutMs = readTimeoutMs } = options;
-  const end = new AbortController();
-  const timeout = AbortSignal.timeout(timeoutMs);
-  const stop = AbortSignal.any([end.signal, timeout, ...(signal === undefined ? [] : [signal])]);
   const isolationLevel = options.uncommittedToo ? 0 : 1;
-  const cluster = createCluster(options.brokers, isolationLevel, stop);
+  let open: OpenCluster | undefined;
   try {
-    await unlessAborted(stop, cluster.connect());
-    await persistently(cluster, stop, () => cluster.addTargetTopic(topic));
-    const positions = await persistently(cluster, stop, () => positionsIn(cluster, topic));
+    open = await openCluster({ brokers: options.brokers, isolationLevel, timeoutMs, signal }, [
+      topic,
+    ]);
+    const { cluster, persistently } = open;
+    const positions = await persistently(() => positionsIn(cluster, topic, options.since));
     while (positions.length > 0) {
       const fetch = () => fetchOnce(cluster, topic, isolationLevel, positions);
-      for (const fetched of await persistently(cluster, stop, fetch)) {
+      for (const fetched of await persistently(fetch)) {
         yield* advance(topic, positions, fetched, filter);
       }
     }
@@ -71,74 +67,8 @@ export async function* readTopic(options: ReadTopicOptions): AsyncGenerator<Topi
     signal?.throwIfAborted();
     throw new KafkaUnavailable(`the topic ${topic} could not be read`, { cause: error });
   } finally {
-    end.abort();
-    cluster.disconnect().catch(() => undefined);
+    open?.close();
   }
-}
-
-/** Kafka's: 0 reads everything, 1 what is committed. */
-type IsolationLevel = 0 | 1;
-
-/** A cluster whose connections end with `stop`; it makes no new ones afterwards. */
-function createCluster(
-  brokers: readonly string[],
-  isolationLevel: IsolationLevel,
-  stop: AbortSignal,
-): Cluster {
-  const socketFactory: ISocketFactory = ({ host, port, onConnect }) => {
-    stop.throwIfAborted();
-    const socket = connect({ host, port, noDelay: true }, onConnect);
-    // A request in flight is rejected only by an error of its socket.
-    const cut = () => socket.destroy(new Error('the reading has ended'));
-    stop.addEventListener('abort', cut);
-    return socket.on('close', () => {
-      stop.removeEventListener('abort', cut);
-    });
-  };
-  return new Cluster({
-    brokers,
-    clientId: 'seckill-read-topic',
-    logger: new Kafka({ brokers: [...brokers], logLevel: logLevel.NOTHING }).logger(),
-    socketFactory,
-    connectionTimeout: connectTimeoutMs,
-    requestTimeout: requestTimeoutMs,
-    enforceRequestTimeout: true,
-    metadataMaxAge: readTimeoutMs,
-    allowAutoTopicCreation: false,
-    isolationLevel,
-    // One turn over the list of brokers.
-    retry: { retries: brokers.length, initialRetryTime: 50, maxRetryTime: 500 },
-  });
-}
-
-/** Where one partition is read next, and where its reading ends. */
-interface Position {
-  readonly partition: number;
-  next: number;
-  readonly end: number;
-}
-
-/** The partitions that hold anything. The ends are asked for first. */
-async function positionsIn(cluster: Cluster, topic: string): Promise<Position[]> {
-  const partitions = cluster
-    .findTopicPartitionMetadata(topic)
-    .map(({ partitionId }) => ({ partition: partitionId }));
-  const offsets = async (fromBeginning: boolean) => {
-    const [answer] = await cluster.fetchTopicsOffset([{ topic, partitions, fromBeginning }]);
-    return new Map(answer?.partitions.map(({ partition, offset }) => [partition, Number(offset)]));
-  };
-  const ends = await offsets(false);
-  const starts = await offsets(true);
-  return partitions
-    .map(({ partition }) => {
-      const next = starts.get(partition);
-      const end = ends.get(partition);
-      if (next === undefined || end === undefined) {
-        throw new Error(`the broker did not name the offsets of partition ${partition}`);
-      }
-      return { partition, next, end };
-    })
-    .filter(({ next, end }) => next < end);
 }
 
 /** One fetch from each leader. */
@@ -170,27 +100,6 @@ async function fetchOnce(
     }),
   );
   return answers.flatMap(({ responses }) => responses.flatMap(({ partitions }) => partitions));
-}
-
-/** Does a step again while its fault may pass: a leader that moved, or is not elected yet. */
-async function persistently<T>(
-  cluster: Cluster,
-  stop: AbortSignal,
-  step: () => Promise<T>,
-): Promise<T> {
-  const attempt = async (faults: number) => {
-    if (faults > 0) await cluster.refreshMetadata();
-    return step();
-  };
-  for (let faults = 0; ; faults += 1) {
-    try {
-      return await unlessAborted(stop, attempt(faults));
-    } catch (error) {
-      const mayPass = error instanceof Error && 'retriable' in error && error.retriable === true;
-      if (!mayPass || faults >= faultsMax) throw error;
-    }
-    await setTimeout(pauseAfterFaultMs, undefined, { signal: stop });
-  }
 }
 
 /** Yields what is wanted of one fetched partition and moves its position behind it. */

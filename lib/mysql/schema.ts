@@ -14,6 +14,7 @@ import {
   primaryKey,
   varchar,
 } from 'drizzle-orm/mysql-core';
+import type { TopicEnds } from '#lib/kafka/topic-marks.ts';
 import { epochUsOf, isoTimeOf } from '#lib/order-event.ts';
 
 /**
@@ -114,4 +115,20 @@ export const operations = mysqlTable(
     at: epochUs('at').notNull(),
   },
   (table) => [index('operations_by_product').on(table.productId, table.at)],
+);
+
+/** Every generation of a sale: when it was made and why, and where its events begin. */
+export const generations = mysqlTable(
+  'generations',
+  {
+    productId: id('product_id', 64).notNull(),
+    generation: int('generation').notNull(),
+    /** Why the sale was loaded anew. */
+    reason: varchar('reason', { length: 32 }).notNull(),
+    /** Where the topics ended before it was loaded: topic → partition → offset. */
+    topicEnds: json('topic_ends').$type<TopicEnds>().notNull(),
+    /** Not later than these ends were asked for. */
+    at: epochUs('at').notNull(),
+  },
+  (table) => [primaryKey({ columns: [table.productId, table.generation] })],
 );

@@ -3,7 +3,7 @@
 
 import { eq } from 'drizzle-orm';
 import type { MysqlClient } from '#lib/mysql/connect.ts';
-import { operations } from '#lib/mysql/schema.ts';
+import { operations, products } from '#lib/mysql/schema.ts';
 import { findProduct, type ProductRow } from './catalogue.ts';
 
 /** The change does not fit the present state; the message says why, for the operator. */
@@ -23,7 +23,10 @@ export interface Operation {
 }
 
 export type Transaction = Parameters<Parameters<MysqlClient['db']['transaction']>[0]>[0];
-export type Action = 'create' | 'open' | 'pause' | 'close' | 'settle';
+export type Action = 'create' | 'open' | 'pause' | 'restock' | 'close' | 'settle' | 'cancel';
+
+/** What a change is about, beside its product, by the names of its details: 5 units, an order. */
+export type Subject = Readonly<Record<string, unknown>>;
 
 /** Whether this very change was made before. Throws Conflict where its id was another's. */
 export async function isDone(
@@ -31,13 +34,16 @@ export async function isDone(
   productId: string,
   action: Action,
   { operationId }: Operation,
+  subject: Subject = {},
 ): Promise<boolean> {
   const [before] = await db
     .select()
     .from(operations)
     .where(eq(operations.operationId, operationId));
   if (!before) return false;
-  if (before.productId === productId && before.action === action) return true;
+  const details = before.details as Subject;
+  const isSame = Object.entries(subject).every(([name, value]) => details[name] === value);
+  if (before.productId === productId && before.action === action && isSame) return true;
   throw new Conflict(`this operation id was used before: ${before.action} of ${before.productId}`);
 }
 
@@ -59,5 +65,19 @@ export async function record(
 export async function requireProduct(mysql: MysqlClient, productId: string): Promise<ProductRow> {
   const row = await findProduct(mysql, productId);
   if (!row) throw new UnknownProduct(productId);
+  return row;
+}
+
+/** The product's row, and with it the product: whatever writes its rows waits for the commit. */
+export async function lockProduct(
+  transaction: Transaction,
+  productId: string,
+): Promise<ProductRow> {
+  const [row] = await transaction
+    .select()
+    .from(products)
+    .where(eq(products.productId, productId))
+    .for('update');
+  if (!row) throw new Conflict(`${productId} is gone`);
   return row;
 }

@@ -6,11 +6,24 @@ import { StoreUnavailable } from '#lib/checker/collect.ts';
 import { problem } from '#lib/http/problem.ts';
 import { operatorHeader } from '#lib/http/signature.ts';
 import type { AppDependencies } from './app.ts';
+import { readAuditLog } from './audit-log.ts';
+import { cancelOrder, UnknownOrder } from './cancel-order.ts';
 import { findSale, listSales, type Sale } from './catalogue.ts';
+import { closeSale } from './close-sale.ts';
 import { createSale } from './create-sale.ts';
-import { closeSale, type OperateDependencies, openSale, pauseSale, warmSale } from './operate.ts';
-import { Conflict, type Operation, UnknownProduct } from './operation.ts';
-import { describeIssues, newSaleSchema, operationSchema, readJson } from './requests.ts';
+import { type OperateDependencies, openSale, pauseSale, restockSale, warmSale } from './operate.ts';
+import { Conflict, type Operation, requireProduct, UnknownProduct } from './operation.ts';
+import { findOperatorOrder, listOperatorOrders } from './operator-orders.ts';
+import {
+  cancelSchema,
+  describeIssues,
+  logQuerySchema,
+  newSaleSchema,
+  operationSchema,
+  ordersQuerySchema,
+  readJson,
+  restockSchema,
+} from './requests.ts';
 
 type Change = (
   dependencies: OperateDependencies,
@@ -33,6 +46,12 @@ export function addOperatorRoutes(app: Hono, dependencies: AppDependencies): voi
     }
     return next();
   });
+  addSaleReads(app, dependencies);
+  addSaleChanges(app, dependencies);
+  addOrderRoutes(app, dependencies);
+}
+
+function addSaleReads(app: Hono, dependencies: AppDependencies): void {
   app.get('/operator/sales', async (context) =>
     context.json({ sales: await listSales(dependencies) }),
   );
@@ -43,6 +62,20 @@ export function addOperatorRoutes(app: Hono, dependencies: AppDependencies): voi
   app.get('/operator/sales/:productId/verify', async (context) =>
     explain(async () => context.json(await dependencies.verify(context.req.param('productId')))),
   );
+  app.get('/operator/sales/:productId/log', async (context) => {
+    const query = logQuerySchema.safeParse(context.req.query());
+    if (!query.success) return problem('malformed', { detail: describeIssues(query.error) });
+    const productId = context.req.param('productId');
+    return explain(async () => {
+      await requireProduct(dependencies.mysql, productId);
+      return context.json({
+        log: await readAuditLog(dependencies.mysql, productId, query.data.limit),
+      });
+    });
+  });
+}
+
+function addSaleChanges(app: Hono, dependencies: AppDependencies): void {
   app.post('/operator/sales', async (context) => {
     const operation = operationOf(context);
     if (operation instanceof Response) return operation;
@@ -53,6 +86,16 @@ export function addOperatorRoutes(app: Hono, dependencies: AppDependencies): voi
       return context.json(await findSale(dependencies, sale.data.productId), 201);
     });
   });
+  app.post('/operator/sales/:productId/restock', async (context) => {
+    const operation = operationOf(context);
+    if (operation instanceof Response) return operation;
+    const body = restockSchema.safeParse(await readJson(context));
+    if (!body.success) return problem('malformed', { detail: describeIssues(body.error) });
+    const productId = context.req.param('productId');
+    return explain(async () =>
+      context.json(await restockSale(dependencies, productId, operation, body.data.units)),
+    );
+  });
   app.post('/operator/sales/:productId/:change', async (context) => {
     const change = changes.get(context.req.param('change'));
     if (!change) return problem('not_found', { detail: 'There is no such change of a sale.' });
@@ -62,6 +105,41 @@ export function addOperatorRoutes(app: Hono, dependencies: AppDependencies): voi
       context.json(await change(dependencies, context.req.param('productId'), operation)),
     );
   });
+}
+
+function addOrderRoutes(app: Hono, dependencies: AppDependencies): void {
+  app.get('/operator/orders', async (context) => {
+    const query = ordersQuerySchema.safeParse(context.req.query());
+    if (!query.success) return problem('malformed', { detail: describeIssues(query.error) });
+    return explain(async () => {
+      await requireProduct(dependencies.mysql, query.data.productId);
+      const page = await listOperatorOrders(dependencies.mysql, query.data);
+      return page
+        ? context.json(page)
+        : problem('malformed', { detail: 'after: no order of this product' });
+    });
+  });
+  app.get('/operator/orders/:orderId', async (context) => {
+    const order = await findOperatorOrder(dependencies, context.req.param('orderId'));
+    return order ? context.json(order) : unknownOrder();
+  });
+  app.post('/operator/orders/:orderId/cancel', async (context) => {
+    const operation = operationOf(context);
+    if (operation instanceof Response) return operation;
+    const text = await context.req.text();
+    const body = cancelSchema.safeParse(text === '' ? undefined : await readJson(context));
+    if (!body.success) return problem('malformed', { detail: describeIssues(body.error) });
+    const reason = body.data?.reason ?? null;
+    return explain(async () =>
+      context.json(
+        await cancelOrder(dependencies, context.req.param('orderId'), operation, reason),
+      ),
+    );
+  });
+}
+
+function unknownOrder(): Response {
+  return problem('not_found', { detail: 'orderId: no such order.' });
 }
 
 function operationOf(context: Context): Operation | Response {
@@ -79,6 +157,7 @@ async function explain(answer: () => Promise<Response>): Promise<Response> {
     return await answer();
   } catch (error) {
     if (error instanceof UnknownProduct) return problem('unknown_product');
+    if (error instanceof UnknownOrder) return unknownOrder();
     if (error instanceof StoreUnavailable) {
       return problem('unavailable', { detail: `${error.message}; try again.` });
     }

@@ -29,7 +29,12 @@ interface Dependencies {
   readonly mysql: MysqlClient;
 }
 
-type Found = { readonly userId: string; readonly order: Order };
+/** An order, and whose it is. */
+export interface Found {
+  readonly userId: string;
+  readonly order: Order;
+}
+
 const ordersListMax = 200;
 
 /** The order, `forbidden` for anybody but its owner, or undefined where there is none. */
@@ -38,6 +43,16 @@ export async function findOrder(
   orderId: string,
   userId: string,
 ): Promise<Order | 'forbidden' | undefined> {
+  const found = await findAnyOrder(dependencies, orderId);
+  if (found) return found.userId === userId ? found.order : 'forbidden';
+  return undefined;
+}
+
+/** The order, whosever it is, or undefined where there is none. */
+export async function findAnyOrder(
+  dependencies: Dependencies,
+  orderId: string,
+): Promise<Found | undefined> {
   // The row says more, and says it last: Redis may not have been told of it.
   const [row, live] = await Promise.allSettled([
     findRow(dependencies.mysql, orderId),
@@ -46,7 +61,7 @@ export async function findOrder(
   const found =
     (row.status === 'fulfilled' ? row.value : undefined) ??
     (live.status === 'fulfilled' ? live.value : undefined);
-  if (found) return found.userId === userId ? found.order : 'forbidden';
+  if (found) return found;
   // "There is none" may only be said by somebody who could look.
   for (const result of [row, live]) if (result.status === 'rejected') throw result.reason;
   return undefined;
@@ -100,7 +115,8 @@ async function findRow({ db }: MysqlClient, orderId: string): Promise<Found | un
   return row && { userId: row.userId, order: orderOf(row) };
 }
 
-function orderOf(row: typeof orders.$inferSelect): Order {
+/** An order as its row tells it. */
+export function orderOf(row: typeof orders.$inferSelect): Order {
   return {
     orderId: row.orderId,
     productId: row.productId,

@@ -32,6 +32,9 @@ export const purchasesSchema = z.object({
     .max(batchOrdersMax),
 });
 
+/** As wide as MySQL's column. */
+const reasonMax = 64;
+
 const instant = z.iso
   .datetime({ offset: true, error: 'must be a time in ISO 8601, like 2026-11-22T20:00:00Z' })
   .transform((text) => epochUsOf(new Date(text).toISOString()));
@@ -62,6 +65,28 @@ export const newSaleSchema = z
     path: ['closesAt'],
     message: 'must be later than opensAt',
   });
+
+export const restockSchema = z.strictObject({ units: z.int().positive().max(stockMax) });
+
+/** Nobody needs to give a reason, nor to send a body for that. */
+export const cancelSchema = z
+  .strictObject({
+    reason: z.string().trim().min(1).max(reasonMax).nullish(),
+  })
+  .optional();
+
+const pageOf = (preset: number, max: number) =>
+  z.coerce.number().int().positive().max(max).default(preset);
+
+export const ordersQuerySchema = z.strictObject({
+  productId: z.string().regex(productIdPattern),
+  userId: z.string().min(1).max(userIdBytesMax).optional(),
+  status: z.enum(['confirmed', 'rejected', 'cancelled']).optional(),
+  after: z.string().regex(orderIdPattern).optional(),
+  limit: pageOf(100, 1_000),
+});
+
+export const logQuerySchema = z.strictObject({ limit: pageOf(200, 1_000) });
 
 export const operationSchema = z.object({
   operationId: z.string().regex(/^[A-Za-z0-9_-]{8,50}$/, 'must be 8 to 50 of A-Z, a-z, 0-9, _, -'),

@@ -4,9 +4,9 @@
 -- KEYS  1 sale (HASH)  2 orders (HASH)  3 buyers (HASH)
 -- ARGV  1 generation  2 revision  3 incarnation, then order ids
 --
--- Returns {'cancelled', sold, {buyer, …}}: the sale's units sold, and for each order what its
--- buyer has now (`firstAtUs|quantity`, or '' for nothing), whether it was cancelled now or
--- before. {'absent'} where the sale is not loaded or being rebuilt (it will be loaded without
+-- Returns {'cancelled', sold, {buyer, totals, …}}: the sale's units sold, and the buyers of these
+-- orders with what they have now (`firstAtUs|quantity`, or '' for nothing), whether the orders
+-- were cancelled now or before. {'absent'} where the sale is not loaded or being rebuilt (it will be loaded without
 -- these orders' units); {'refused'} where the caller's generation or token is old; {'broken'}
 -- where units are free already that such an order holds: then nothing was changed.
 
@@ -32,8 +32,7 @@ end
 
 -- Decided first: what each order gives back, and what its buyer has left.
 local left, sold = tonumber(fields[5]), tonumber(fields[6])
-local seen, users, orderValues, bought = {}, {}, {}, {}
-local isChanged = false
+local seen, orderValues, bought = {}, {}, {}
 
 local function buyerOf(userId)
   local buyer = bought[userId]
@@ -50,13 +49,11 @@ for index = 4, #ARGV do
   local record = redis.call('HGET', orders, ARGV[index])
   local status, quantity, middle, units, userId =
     string.match(record or '', '^(%a+)|(%d+)|(%d+|%d+)|([%d,%-]*)|(.*)$')
-  users[#users + 1] = userId or false
   if userId then
     local buyer = buyerOf(userId)
     local isHolding = status == 'accepted' or status == 'confirmed'
     if isHolding and not seen[ARGV[index]] then
       seen[ARGV[index]] = true
-      isChanged = true
       left = left + tonumber(quantity)
       sold = sold - tonumber(quantity)
       buyer.quantity = buyer.quantity - tonumber(quantity)
@@ -68,7 +65,7 @@ for index = 4, #ARGV do
   end
 end
 
-if isChanged then
+if #orderValues > 0 then
   -- Lowest first, and neighbours as one range.
   addRanges(fields[7])
   table.sort(ranges, function(a, b) return a[1] < b[1] end)
@@ -92,9 +89,9 @@ if isChanged then
 end
 
 local totals = {}
-for index, userId in ipairs(users) do
-  local buyer = userId and bought[userId]
-  totals[index] = buyer and buyer.quantity > 0
+for userId, buyer in pairs(bought) do
+  totals[#totals + 1] = userId
+  totals[#totals + 1] = buyer.quantity > 0
     and buyer.firstAt .. '|' .. number(buyer.quantity) or ''
 end
 return {'cancelled', number(sold), totals}

@@ -24,10 +24,10 @@ export async function restock(
   return reply as 'restocked' | 'absent' | 'refused';
 }
 
-/** What a buyer has of a sale; the time in epoch microseconds. */
+/** What a buyer has of a sale, undefined for nothing; the time in epoch microseconds. */
 export interface BuyerNow {
-  readonly userFirstAt: number;
-  readonly userQuantity: number;
+  readonly userId: string;
+  readonly totals: { readonly userFirstAt: number; readonly userQuantity: number } | undefined;
 }
 
 export type CancelResult =
@@ -36,8 +36,8 @@ export type CancelResult =
       readonly kind: 'cancelled';
       /** Units sold of the whole sale, now. */
       readonly sold: number;
-      /** For each order what its buyer has now; undefined for nothing. */
-      readonly buyers: readonly (BuyerNow | undefined)[];
+      /** Whose orders they were. */
+      readonly buyers: readonly BuyerNow[];
     };
 
 /** Orders per call: Lua unpacks two values for each at once. */
@@ -53,22 +53,26 @@ export async function cancel(
   fence: Fence,
   orderIds: readonly string[],
 ): Promise<CancelResult> {
-  const { sale, orders, buyers } = saleKeys(productId);
+  const keys = saleKeys(productId);
   const reply = (await cancelScript.run(
     redis,
-    [sale, orders, buyers],
+    [keys.sale, keys.orders, keys.buyers],
     [...fenceArgs(fence), ...orderIds],
   )) as ['absent' | 'refused' | 'broken'] | ['cancelled', string, string[]];
   if (reply[0] !== 'cancelled') return { kind: reply[0] };
-  const [kind, sold, totals] = reply;
-  return { kind, sold: Number(sold), buyers: totals.map(buyerNow) };
+  const [kind, sold, flat] = reply;
+  const buyers: BuyerNow[] = [];
+  for (let at = 0; at + 1 < flat.length; at += 2) {
+    buyers.push({ userId: flat[at] ?? '', totals: totalsOf(flat[at + 1] ?? '') });
+  }
+  return { kind, sold: Number(sold), buyers };
 }
 
 function fenceArgs({ generation, revision, incarnation }: Fence): number[] {
   return [generation, revision, incarnation];
 }
 
-function buyerNow(text: string): BuyerNow | undefined {
+function totalsOf(text: string): BuyerNow['totals'] {
   const [userFirstAt, userQuantity] = text.split('|').map(Number);
   if (userFirstAt === undefined || userQuantity === undefined) return undefined;
   return { userFirstAt, userQuantity };

@@ -4,7 +4,7 @@
 -- note that comes late, or to a Redis that lost the sale, does no harm.
 --
 -- KEYS  1 orders (HASH)
--- ARGV  order id, status ('confirmed', 'rejected' or 'cancelled'), and so on
+-- ARGV  order id, status ('confirmed' or 'rejected'), and so on
 --
 -- Returns how many it changed.
 

@@ -14,13 +14,15 @@ export type FinalStatus = Exclude<OrderStatus, 'accepted'>;
 /**
  * Notes the orders' statuses in one call and resolves with how many it changed: orders that Redis
  * does not know, or knows to be past `accepted`, stay as they are. Throws where Redis is away.
+ * A cancellation is not noted: `cancel-3.lua` does that, and gives the units back with it.
  */
 export async function noteStatus(
   redis: RedisClient,
   productId: string,
   statuses: readonly (readonly [orderId: string, status: FinalStatus])[],
 ): Promise<number> {
-  if (statuses.length === 0) return 0;
-  const reply = await noteStatusScript.run(redis, [saleKeys(productId).orders], statuses.flat());
+  const notes = statuses.filter(([, status]) => status !== 'cancelled');
+  if (notes.length === 0) return 0;
+  const reply = await noteStatusScript.run(redis, [saleKeys(productId).orders], notes.flat());
   return Number(reply);
 }

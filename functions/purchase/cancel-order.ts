@@ -5,7 +5,7 @@
 
 import { setTimeout } from 'node:timers/promises';
 import { and, eq, inArray, sql } from 'drizzle-orm';
-import { restoreBuyers } from '#lib/board/restore-buyers.ts';
+import { restoreBuyers } from '#lib/board/cancelled.ts';
 import { crashPoint } from '#lib/crash-point.ts';
 import { orders, orderUnits, products } from '#lib/mysql/schema.ts';
 import { productIdOf } from '#lib/order-id.ts';

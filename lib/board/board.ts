@@ -3,9 +3,10 @@
 // order, and the boards come out the same. Each command touches one key, so a cluster will do.
 
 import { boardMembersMax } from '#lib/constants.ts';
-import { type BoardKind, boardKey, boardKinds, productsBoardKey, saleKeys } from '#lib/names.ts';
+import { type BoardKind, boardKey, boardKinds, productsBoardKey } from '#lib/names.ts';
 import type { OrderEvent } from '#lib/order-event.ts';
 import type { RedisClient } from '#lib/redis/connect.ts';
+import { currentUpdate, lowerToNow, readStanding, type Update, updateOf } from './cancelled.ts';
 import { type Board, boards, type Totals } from './score.ts';
 
 export interface BoardEntry {
@@ -22,19 +23,24 @@ export interface Place extends BoardEntry {
  * Brings the boards up to an event. Throws where Redis is away; some boards may have it then,
  * and the same event again gives them all. An event of an older generation than the one that is
  * loaded is left out: what was accepted of it is on the boards since `restoreBoards`, and the
- * rest never was accepted (decision 6).
+ * rest never was accepted (decision 6). Once an order of the sale was cancelled, an event's totals
+ * may say too much, and what the sale itself says now counts instead.
  */
 export async function recordBatch(redis: RedisClient, event: OrderEvent): Promise<void> {
-  const loaded = await redis.hget(saleKeys(event.productId).sale, 'generation');
-  if (loaded !== null && event.generation < Number(loaded)) return;
-  const sold = Math.max(...event.orders.map((order) => order.sold));
+  const before = await readStanding(redis, event.productId);
+  if (event.generation < before.generation) return;
+  const { orders, sold } =
+    before.cancels === 0 ? updateOf(event) : await currentUpdate(redis, event);
   // Sent at once, answered together.
   await Promise.all([
     ...boardKinds.map((kind) =>
-      raise(redis, boardKey(event.productId, kind), boards[kind], foldScores(event, boards[kind])),
+      raise(redis, boardKey(event.productId, kind), boards[kind], foldScores(orders, boards[kind])),
     ),
-    redis.zadd(productsBoardKey, 'GT', sold, event.productId),
+    sold > 0 ? redis.zadd(productsBoardKey, 'GT', sold, event.productId) : undefined,
   ]);
+  const after = await readStanding(redis, event.productId);
+  const isLess = after.cancels > before.cancels && after.generation === event.generation;
+  if (isLess) await lowerToNow(redis, event);
 }
 
 /** Buyers per command when boards are restored: quick enough for others to get in between. */
@@ -64,9 +70,12 @@ export async function restoreBoards(
 }
 
 /** The best score of each user in the event: one ZADD for each board, one pair for each user. */
-function foldScores(event: OrderEvent, { scoreOf, better }: Board): ReadonlyMap<string, number> {
+function foldScores(
+  orders: Update['orders'],
+  { scoreOf, better }: Board,
+): ReadonlyMap<string, number> {
   const best = new Map<string, number>();
-  for (const order of event.orders) {
+  for (const order of orders) {
     const score = scoreOf(order);
     const known = best.get(order.userId);
     if (known === undefined || (better === 'LT' ? score < known : score > known)) {
@@ -86,6 +95,7 @@ async function raise(
   { better }: Board,
   scores: ReadonlyMap<string, number>,
 ): Promise<void> {
+  if (scores.size === 0) return;
   const pairs = [...scores].flatMap(([member, score]) => [score, member]);
   const [from, to] = better === 'LT' ? [boardMembersMax, -1] : [0, -boardMembersMax - 1];
   await Promise.all([

@@ -86,6 +86,8 @@ if #orderValues > 0 then
   end
   redis.call('HSET', sale, 'left', number(left), 'sold', number(sold),
     'free', table.concat(merged, ','))
+  -- Tells whoever brings events to the boards that what they say of totals may be too much.
+  redis.call('HINCRBY', sale, 'cancels', #orderValues / 2)
 end
 
 local totals = {}

@@ -22,7 +22,7 @@ import { createMetrics, type PurchaseMetrics } from './metrics.ts';
 import { answerOffSale } from './orders.ts';
 import { createPublisher } from './publish.ts';
 import { createDecide } from './purchase.ts';
-import { readEventsFrom } from './read-events.ts';
+import { eventLogOf } from './read-events.ts';
 import { rebuild } from './rebuild.ts';
 import { createSeller } from './sell.ts';
 import { drainAll } from './tick.ts';
@@ -36,13 +36,18 @@ async function start(): Promise<void> {
   const { redis, mysql, locks, publisher, kafkaBrokers } = stores;
 
   const signingKeys = environment.SECKILL_SIGNING_KEYS;
-  const readEvents = readEventsFrom({ brokers: kafkaBrokers, signingKeys, log });
+  const rebuilding = {
+    redis,
+    mysql,
+    publisher,
+    ...eventLogOf({ brokers: kafkaBrokers, signingKeys }),
+  };
   const seller = createSeller({
     redis,
     publisher,
     log,
     acquire: (productId, signal) => locks.acquire(productId, { signal }),
-    rebuild: (productId, held) => rebuild({ redis, mysql, publisher, readEvents }, productId, held),
+    rebuild: (productId, held) => rebuild(rebuilding, productId, held),
     answerOffSale: (productId, purchases) => answerOffSale({ mysql }, productId, purchases),
     onRebuild: metrics.countRebuild,
     onTurn: metrics.countTurn,

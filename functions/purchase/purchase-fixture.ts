@@ -32,7 +32,7 @@ import { uniqueDatabase, uniqueName, uniqueProductId } from '#lib/testing/unique
 import { findProduct, type ProductRow } from './catalogue.ts';
 import { answerOffSale } from './orders.ts';
 import { createPublisher, type Publisher } from './publish.ts';
-import { readEventsFrom } from './read-events.ts';
+import { eventLogOf } from './read-events.ts';
 import { type RebuildDependencies, rebuild } from './rebuild.ts';
 import { createSeller, type Seller, type SellerDependencies } from './sell.ts';
 
@@ -61,7 +61,7 @@ export interface PublishedRecord {
 }
 
 type Overrides = Partial<SellerDependencies> &
-  Partial<Pick<RebuildDependencies, 'mysql' | 'readEvents' | 'rowsTimeoutMs'>>;
+  Partial<Pick<RebuildDependencies, 'mysql' | 'mark' | 'readEvents' | 'rowsTimeoutMs'>>;
 
 export interface Bench {
   readonly redis: Redis;
@@ -196,7 +196,7 @@ type Stores = Pick<Bench, 'mysql' | 'brokers' | 'etcd' | 'signingKeys'> & { redi
 
 function createInstance(
   { redis, brokers, etcd, signingKeys, ...stores }: Stores,
-  { mysql = stores.mysql, readEvents, rowsTimeoutMs, ...overrides }: Overrides,
+  { mysql = stores.mysql, mark, readEvents, rowsTimeoutMs, ...overrides }: Overrides,
 ): { instance: Instance; close: () => Promise<void> } {
   const directory = mkdtempSync(join(tmpdir(), 'seckill-purchase-'));
   const locks = createLockManager({ etcd, directory, ttlMs: lockTtlMs });
@@ -205,9 +205,11 @@ function createInstance(
     ...real,
     publish: (events) => instance.aroundPublish(() => real.publish(events)),
   };
+  const eventLog = eventLogOf({ brokers, signingKeys });
   const rebuilding: RebuildDependencies = {
     ...{ redis, mysql, publisher },
-    readEvents: readEvents ?? readEventsFrom({ brokers, signingKeys, log }),
+    mark: mark ?? eventLog.mark,
+    readEvents: readEvents ?? eventLog.readEvents,
     ...(rowsTimeoutMs === undefined ? {} : { rowsTimeoutMs }),
   };
   const seller = createSeller({

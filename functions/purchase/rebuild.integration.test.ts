@@ -3,14 +3,17 @@ import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
 import { redis as redisStore } from '#knative/local/stores/redis.ts';
 import { sign } from '#lib/http/signature.ts';
 import { connectProducer } from '#lib/kafka/producer.ts';
-import { orders, orderUnits } from '#lib/mysql/schema.ts';
-import { deadLetterTopics, eventType, ordersTopic, saleKeys } from '#lib/names.ts';
+import { markTopics, type TopicEnds } from '#lib/kafka/topic-marks.ts';
+import { generations, orders, orderUnits } from '#lib/mysql/schema.ts';
+import { deadLetterTopics, eventType, ordersTopic, saleKeys, topics } from '#lib/names.ts';
 import { batchIdOf } from '#lib/order-event.ts';
 import { connectRedis } from '#lib/redis/connect.ts';
 import { parseOrderRecord } from '#lib/sale/order-record.ts';
 import { claim, sell } from '#lib/sale/sale.ts';
 import { anEvent } from '#lib/testing/order-events.ts';
 import { startOwnStore } from '#lib/testing/own-store.ts';
+import { uniqueName } from '#lib/testing/unique.ts';
+import { ignoreUnsigned } from './ignore-unsigned.ts';
 import {
   accepted,
   aPurchase,
@@ -23,6 +26,7 @@ import {
   unavailable,
   unitsPublished,
 } from './purchase-fixture.ts';
+import { eventLogOf } from './read-events.ts';
 import { NotOnSale, RebuildFailed } from './rebuild.ts';
 
 let bench: Bench;
@@ -219,17 +223,140 @@ describe('what Kafka holds', () => {
   });
 
   // Whoever may write to the topic but has no key must not get orders signed by the rebuild.
-  test('what is not signed by us is neither published again nor waited for', async () => {
-    const productId = await bench.product({ generation: 1 });
-    await send(ordersTopic, event(productId, 4), { signature: 'f'.repeat(64) });
-    await send(ordersTopic, event(productId, 5), { value: 'no event at all', signature: '' });
-    await send(deadLetterTopics['persist-order'], event(productId, 6), {
-      value: '{}',
-      signature: '',
+  describe('that is not signed by a key of ours', () => {
+    test('and cannot be an accepted order is left alone', async () => {
+      const productId = await bench.product({ generation: 2 });
+      await send(ordersTopic, event(productId, 4, 1), { signature: 'f'.repeat(64) });
+      await send(ordersTopic, event(productId, 5, 2), { value: 'no event at all', signature: '' });
+      const ofAnother = JSON.stringify(event('another', 1, 2));
+      await send(ordersTopic, event(productId, 5, 2), { value: ofAnother, signature: '' });
+      await send(deadLetterTopics['persist-order'], event(productId, 6), {
+        value: '{}',
+        signature: '',
+      });
+      const { seller } = bench.instance();
+      expect(await seller.purchase(productId, many(productId, 1))).toEqual([accepted]);
+      expect((await bench.row(productId)).generation).toBe(3);
+      expect(await unitsPublished(bench, productId).catch(() => 'unreadable')).toBe('unreadable');
     });
-    const { seller } = bench.instance();
-    expect(await seller.purchase(productId, many(productId, 1))).toEqual([accepted]);
-    expect((await bench.row(productId)).generation).toBe(2);
+
+    test('and has its rows is left alone', async () => {
+      const { productId, purchases, keys } = await soldWithoutRows();
+      await bench.persistAll(productId);
+      await bench.redis.del(...Object.values(keys));
+      const { seller } = bench.instance({ ...eventLogOf({ ...bench, signingKeys: ['another'] }) });
+      expect(await seller.purchase(productId, purchases)).toEqual([replayed, replayed, replayed]);
+    });
+
+    const rebuildWith = (productId: string, signingKeys: readonly string[]) =>
+      bench
+        .instance({ ...eventLogOf({ ...bench, signingKeys }) })
+        .seller.exclusively(productId, () => Promise.resolve());
+
+    test('may be of a retired key: nothing is loaded until that is there again', async () => {
+      const { productId, purchases, keys } = await soldWithoutRows();
+      await bench.redis.del(...Object.values(keys));
+      const alone = rebuildWith(productId, ['a new key']);
+      await expect(alone).rejects.toThrow(
+        /3 events of .* put the retired key back .* kn-seckill sale ignore-unsigned/,
+      );
+      expect((await bench.row(productId)).generation).toBe(1);
+      const { seller } = bench.instance({
+        ...eventLogOf({ ...bench, signingKeys: ['a new key', ...bench.signingKeys] }),
+      });
+      const answer = seller.purchase(productId, purchases);
+      await vi.waitFor(async () => {
+        expect(await bench.published(productId)).toHaveLength(6);
+      }, 20_000);
+      await bench.persistAll(productId);
+      expect(await answer).toEqual([replayed, replayed, replayed]);
+    });
+
+    test('is none of ours where an operator says so, for this generation', async () => {
+      const productId = await bench.product({ generation: 1 });
+      await send(ordersTopic, event(productId, 4), { signature: 'f'.repeat(64) });
+      await expect(rebuildWith(productId, bench.signingKeys)).rejects.toThrow(RebuildFailed);
+      const operation = { operationId: uniqueName('op-'), operator: 'ops' };
+      await ignoreUnsigned(bench.mysql, productId, operation);
+      await ignoreUnsigned(bench.mysql, productId, operation);
+      await rebuildWith(productId, bench.signingKeys);
+      expect((await bench.row(productId)).generation).toBe(2);
+      expect(await bench.redis.hget(saleKeys(productId).sale, 'free')).toBe('1-10');
+
+      await send(ordersTopic, event(productId, 5, 2), { signature: 'f'.repeat(64) });
+      await expect(rebuildWith(productId, bench.signingKeys)).resolves.toBeUndefined();
+      await bench.redis.del(saleKeys(productId).sale);
+      await expect(rebuildWith(productId, bench.signingKeys)).rejects.toThrow(RebuildFailed);
+    });
+  });
+
+  describe('is read from where its generation began', () => {
+    /** How many events a rebuild gets to see. */
+    function counting() {
+      const { readEvents: read } = eventLogOf(bench);
+      const seen = { events: 0 };
+      const readEvents: typeof read = async function* (...args) {
+        for await (const one of read(...args)) {
+          seen.events += 1;
+          yield one;
+        }
+      };
+      return { seen, readEvents };
+    }
+    const notesOf = (productId: string) =>
+      bench.mysql.db.select().from(generations).where(eq(generations.productId, productId));
+
+    test('each generation is noted, with where the topics ended before it', async () => {
+      const { productId, keys } = await soldWithoutRows();
+      await bench.persistAll(productId);
+      await bench.redis.del(...Object.values(keys));
+      await bench.instance().seller.exclusively(productId, () => Promise.resolve());
+      const [first, second, ...more] = await notesOf(productId);
+      expect(more).toEqual([]);
+      expect([first?.generation, second?.generation]).toEqual([1, 2]);
+      const { ends } = await markTopics(bench.brokers, Object.keys(first?.topicEnds ?? {}));
+      expect(Object.keys(ends).sort()).toEqual(topics.map(({ name }) => name).sort());
+      const sum = (all: TopicEnds | undefined) =>
+        Object.values(all?.[ordersTopic] ?? {}).reduce((total, end) => total + end, 0);
+      expect(sum(second?.topicEnds) - sum(first?.topicEnds)).toBeGreaterThanOrEqual(3);
+    });
+
+    test('a later rebuild sees the events of its own generation only', async () => {
+      const { productId, keys, instance } = await soldWithoutRows();
+      await bench.persistAll(productId);
+      const rebuildCounting = async () => {
+        // The whole topic is younger than a minute: then marks might be those of another one.
+        await bench.mysql.db
+          .update(generations)
+          .set({ at: (Date.now() + 120_000) * 1_000 })
+          .where(eq(generations.productId, productId));
+        await bench.redis.del(...Object.values(keys));
+        const { seen, readEvents } = counting();
+        const { seller } = bench.instance({ readEvents });
+        await seller.exclusively(productId, () => Promise.resolve());
+        await seller.stop();
+        return seen.events;
+      };
+      await instance.seller.stop();
+      expect(await rebuildCounting()).toBe(3);
+      expect(await rebuildCounting()).toBe(0);
+      const { seller } = bench.instance();
+      expect(await seller.purchase(productId, many(productId, 1))).toEqual([accepted]);
+      await bench.persistAll(productId);
+      await seller.stop();
+      expect(await rebuildCounting()).toBe(1);
+    });
+
+    test('a generation of which nothing is noted is read from the beginning', async () => {
+      const { productId, purchases, keys } = await soldWithoutRows();
+      await bench.persistAll(productId);
+      await bench.mysql.db.delete(generations).where(eq(generations.productId, productId));
+      await bench.redis.del(...Object.values(keys));
+      const { seen, readEvents } = counting();
+      const { seller } = bench.instance({ readEvents });
+      expect(await seller.purchase(productId, purchases)).toEqual([replayed, replayed, replayed]);
+      expect(seen.events).toBe(3);
+    });
   });
 
   test('rows that do not come in time: nothing is raised, nothing is sold', async () => {
@@ -376,9 +503,9 @@ describe('a rebuild that may not be', () => {
     const productId = await bench.product();
     const instance = bench.instance({
       // The reading of events is the last step before the generation is raised.
-      readEvents: async () => {
+      async *readEvents() {
         await claim(bench.redis, productId, 'another');
-        return [];
+        yield* [];
       },
     });
     await bench.update(productId, { generation: 1 });
@@ -395,9 +522,9 @@ describe('a rebuild that may not be', () => {
   test('that finds the generation raised meanwhile raises nothing', async () => {
     const productId = await bench.product({ generation: 1 });
     const instance = bench.instance({
-      readEvents: async () => {
+      async *readEvents() {
         await bench.update(productId, { generation: 2 });
-        return [];
+        yield* [];
       },
     });
     const work = instance.seller.exclusively(productId, () => Promise.resolve());

@@ -5,47 +5,46 @@
 // it is still that one: whoever was overtaken by another rebuild can no longer raise it.
 
 import { randomUUID } from 'node:crypto';
-import { setTimeout } from 'node:timers/promises';
-import { and, eq, inArray } from 'drizzle-orm';
+import { and, eq } from 'drizzle-orm';
 import { restoreBoards } from '#lib/board/board.ts';
-import { rebuildTimeoutMs } from '#lib/constants.ts';
 import { crashPoint } from '#lib/crash-point.ts';
+import type { TopicMarks } from '#lib/kafka/topic-marks.ts';
 import type { HeldLock } from '#lib/lock/lock.ts';
 import type { MysqlClient } from '#lib/mysql/connect.ts';
-import { orders, orderUnits, products } from '#lib/mysql/schema.ts';
-import { type OrderEvent, orderEventSchema } from '#lib/order-event.ts';
+import { generations, products } from '#lib/mysql/schema.ts';
 import type { RedisClient } from '#lib/redis/connect.ts';
 import { claim, load } from '#lib/sale/sale.ts';
-import type { PublishedEvent, Publisher } from './publish.ts';
+import { awaitRows, RebuildFailed } from './await-rows.ts';
+import type { ProductRow } from './catalogue.ts';
+import type { Publisher } from './publish.ts';
+import type { EventLog } from './read-events.ts';
 import { type RebuiltSale, rebuiltSale } from './rebuilt-sale.ts';
+import { saleRowsOf } from './sale-rows.ts';
+
+export { RebuildFailed };
 
 /** There is no such product, or its sale is settled: it is not loaded for a buyer. */
 export class NotOnSale extends Error {
   override readonly name = 'NotOnSale';
 }
 
-/** The rebuild was overtaken or could not be finished; nothing was sold meanwhile. */
-export class RebuildFailed extends Error {
-  override readonly name = 'RebuildFailed';
-}
-
-export interface RebuildDependencies {
+export interface RebuildDependencies extends EventLog {
   readonly redis: RedisClient;
   readonly mysql: MysqlClient;
   readonly publisher: Publisher;
-  /** The data of every event of this product, dead letters included, up to the ends taken first. */
-  readonly readEvents: (productId: string) => Promise<readonly PublishedEvent[]>;
   /** How long persist-order may take to write what was published again. */
   readonly rowsTimeoutMs?: number;
 }
 
-type ProductRow = typeof products.$inferSelect;
-
-/** Rebuilds the sale and resolves with its new generation. Throws NotOnSale, RebuildFailed. */
+/**
+ * Rebuilds the sale and resolves with its new generation. The reason is noted with it. Throws
+ * NotOnSale, RebuildFailed.
+ */
 export async function rebuild(
   dependencies: RebuildDependencies,
   productId: string,
   held: HeldLock,
+  reason = 'lost',
 ): Promise<number> {
   const { redis, mysql, readEvents } = dependencies;
   // 1. What generation is it, and is the lock really ours? Then claim: nobody sells from here on.
@@ -54,14 +53,18 @@ export async function rebuild(
   const claimName = randomUUID();
   await claim(redis, productId, claimName);
   crashPoint('rebuild.claimed');
-  // 2, 3. Every order that was acknowledged before the claim gets its row.
-  const events = generation === 0 ? [] : since(generation, await readEvents(productId));
-  crashPoint('rebuild.events-read');
-  await awaitRows(dependencies, events);
+  // 2. What is sold from the new generation lies behind these marks: its own rebuild begins there.
+  const marks = await dependencies.mark();
+  // 3. Every order that was acknowledged before the claim gets its row.
+  let newest = generation;
+  if (generation > 0) {
+    const events = readEvents(productId, await marksOf(mysql, productId, generation));
+    newest = await awaitRows(dependencies, productId, generation, events);
+  }
   crashPoint('rebuild.rows-there');
   // 4. One transaction raises the generation, beyond every event's, and reads everything.
-  const newest = events.reduce((most, { event }) => Math.max(most, event.generation), generation);
-  const content = await raiseAndRead(mysql, productId, { from: generation, to: newest + 1 }, held);
+  const raise = { from: generation, to: newest + 1, marks, reason };
+  const content = await raiseAndRead(mysql, productId, raise, held);
   crashPoint('rebuild.committed');
   // 5. Load it, chunk by chunk, as long as the claim is ours; the boards with it.
   const restore = () => restoreBoards(redis, productId, content.totals, content.fields.sold);
@@ -78,64 +81,30 @@ async function productOnSale({ db }: MysqlClient, productId: string): Promise<Pr
   return product;
 }
 
-interface ReadEvent {
-  readonly published: PublishedEvent;
-  readonly event: OrderEvent;
-}
-
-/**
- * Events of the generation that is being left. What an older one lacks came late, after its
- * rebuild, and was answered 202 to nobody. A newer one is there when MySQL was put back to an
- * earlier state: it was accepted, and its batches' names are taken.
- */
-function since(generation: number, events: readonly PublishedEvent[]): ReadEvent[] {
-  return events
-    .map((published) => ({ published, event: orderEventSchema.parse(JSON.parse(published.data)) }))
-    .filter(({ event }) => event.generation >= generation);
-}
-
-/** Publishes again what has no row yet, and waits until persist-order has written it. */
-async function awaitRows(
-  { mysql, publisher, rowsTimeoutMs = rebuildTimeoutMs }: RebuildDependencies,
-  events: readonly ReadEvent[],
-): Promise<void> {
-  const deadline = performance.now() + rowsTimeoutMs;
-  let missing = await withoutRows(mysql, events);
-  // Committed offsets prove nothing: they also pass events that went to the dead letters.
-  if (missing.length > 0) await publisher.publish(missing.map(({ published }) => published));
-  crashPoint('rebuild.published-again');
-  while (missing.length > 0) {
-    if (performance.now() > deadline) {
-      throw new RebuildFailed(`${missing.length} events have no rows yet`);
-    }
-    await setTimeout(rowsPollMs);
-    missing = await withoutRows(mysql, missing);
-  }
-}
-
-const rowsPollMs = 50;
-const idsPerQuery = 1_000;
-
-async function withoutRows(
+/** Where this generation's events begin; undefined where nobody noted it. */
+async function marksOf(
   { db }: MysqlClient,
-  events: readonly ReadEvent[],
-): Promise<ReadEvent[]> {
-  const ids = events.flatMap(({ event }) => event.orders.map(({ orderId }) => orderId));
-  const written = new Set<string>();
-  for (let at = 0; at < ids.length; at += idsPerQuery) {
-    const rows = await db
-      .select({ orderId: orders.orderId })
-      .from(orders)
-      .where(inArray(orders.orderId, ids.slice(at, at + idsPerQuery)));
-    for (const { orderId } of rows) written.add(orderId);
-  }
-  return events.filter(({ event }) => event.orders.some(({ orderId }) => !written.has(orderId)));
+  productId: string,
+  generation: number,
+): Promise<TopicMarks | undefined> {
+  const [made] = await db
+    .select()
+    .from(generations)
+    .where(and(eq(generations.productId, productId), eq(generations.generation, generation)));
+  return made && { atMs: Math.floor(made.at / 1_000), ends: made.topicEnds };
+}
+
+interface Raise {
+  readonly from: number;
+  readonly to: number;
+  readonly marks: TopicMarks;
+  readonly reason: string;
 }
 
 async function raiseAndRead(
   { db }: MysqlClient,
   productId: string,
-  generation: { readonly from: number; readonly to: number },
+  { from, to, marks, reason }: Raise,
   held: HeldLock,
 ): Promise<RebuiltSale> {
   return db.transaction(async (transaction) => {
@@ -143,23 +112,22 @@ async function raiseAndRead(
     // between it and the reads.
     const [{ affectedRows }] = await transaction
       .update(products)
-      .set({ generation: generation.to })
-      .where(and(eq(products.productId, productId), eq(products.generation, generation.from)));
+      .set({ generation: to })
+      .where(and(eq(products.productId, productId), eq(products.generation, from)));
     if (affectedRows !== 1) throw new RebuildFailed('another rebuild has raised the generation');
+    const note = { reason, topicEnds: marks.ends, at: marks.atMs * 1_000 };
+    await transaction
+      .insert(generations)
+      .values({ productId, generation: to, ...note })
+      // Of a product of this name that was there before.
+      .onDuplicateKeyUpdate({ set: note });
     const [product] = await transaction
       .select()
       .from(products)
       .where(eq(products.productId, productId));
     if (!product) throw new NotOnSale(productId);
-    const orderRows = await transaction
-      .select()
-      .from(orders)
-      .where(eq(orders.productId, productId));
-    const unitRows = await transaction
-      .select()
-      .from(orderUnits)
-      .where(eq(orderUnits.productId, productId));
+    const content = await rebuiltSale(product, saleRowsOf(transaction, productId), held.token);
     crashPoint('rebuild.before-commit');
-    return rebuiltSale(product, orderRows, unitRows, held.token);
+    return content;
   });
 }

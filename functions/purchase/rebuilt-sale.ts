@@ -1,39 +1,32 @@
-// A sale as Redis holds it, made from MySQL's rows alone.
+// A sale as Redis holds it, made from MySQL's rows alone, page by page: nothing is held but what
+// is loaded.
 
 import type { Totals } from '#lib/board/score.ts';
 import { turnOrdersMax } from '#lib/constants.ts';
 import type { Token } from '#lib/lock/lock.ts';
-import type { orders, orderUnits, products } from '#lib/mysql/schema.ts';
-import { formatOrderRecord, formatRanges, freeRanges, rangesOf } from '#lib/sale/order-record.ts';
+import type { UnitRange } from '#lib/order-event.ts';
+import { formatOrderRecord, formatRanges } from '#lib/sale/order-record.ts';
 import type { SaleContent } from '#lib/sale/sale.ts';
-
-type ProductRow = typeof products.$inferSelect;
-type OrderRow = typeof orders.$inferSelect;
-type UnitRow = typeof orderUnits.$inferSelect;
+import type { ProductRow } from './catalogue.ts';
+import type { SaleRows, SoldOrder, SoldUnit } from './sale-rows.ts';
 
 /** What is loaded, and each buyer's totals for the boards. */
 export interface RebuiltSale extends SaleContent {
   readonly totals: readonly BuyerTotals[];
 }
 
-interface BuyerTotals extends Totals {
+export interface BuyerTotals extends Totals {
   readonly userId: string;
 }
 
 /** The rows must be of one moment, in which the product had this generation. */
-export function rebuiltSale(
+export async function rebuiltSale(
   product: ProductRow,
-  orderRows: readonly OrderRow[],
-  unitRows: readonly UnitRow[],
+  rows: SaleRows,
   token: Token,
-): RebuiltSale {
-  const units = unitRows.map(({ unit }) => unit);
-  const unitsOf = Map.groupBy(unitRows, ({ orderId }) => orderId);
-  const totals = totalsOf(orderRows);
-  const lastAtUs = orderRows.reduce(
-    (last, { acceptedAt, userFirstAt }) => Math.max(last, acceptedAt, userFirstAt),
-    0,
-  );
+): Promise<RebuiltSale> {
+  const units = await unitsOf(product.stock, rows.units);
+  const { records, totals, lastAtUs } = await ordersOf(rows.orders, units.byOrder);
   return {
     totals,
     fields: {
@@ -44,9 +37,9 @@ export function rebuiltSale(
       currency: product.currency,
       limit: product.limitPerUser,
       stock: product.stock,
-      left: product.stock - units.length,
-      sold: units.length,
-      free: formatRanges(freeRanges(product.stock, units)),
+      left: product.stock - units.count,
+      sold: units.count,
+      free: formatRanges(units.free),
       state: product.state === 'settled' ? 'closed' : product.state,
       opensAtUs: product.opensAt,
       closesAtUs: product.closesAt,
@@ -54,17 +47,7 @@ export function rebuiltSale(
       // An event's orders are a microsecond apart; rows know only when the event began.
       lastAtUs: lastAtUs + turnOrdersMax,
     },
-    orders: orderRows.map((row) => [
-      row.orderId,
-      formatOrderRecord({
-        status: row.status,
-        quantity: row.quantity,
-        batchNumber: 0,
-        acceptedAtUs: row.acceptedAt,
-        units: rangesOf((unitsOf.get(row.orderId) ?? []).map(({ unit }) => unit)),
-        userId: row.userId,
-      }),
-    ]),
+    orders: records,
     buyers: totals.map(({ userId, userFirstAt, userQuantity }) => [
       userId,
       `${userFirstAt}|${userQuantity}`,
@@ -72,17 +55,68 @@ export function rebuiltSale(
   };
 }
 
-/** What each buyer has: rejected and cancelled orders count for nobody. */
-function totalsOf(orderRows: readonly OrderRow[]): BuyerTotals[] {
-  const totals = new Map<string, BuyerTotals>();
-  for (const { userId, userFirstAt, quantity, status } of orderRows) {
-    if (status !== 'confirmed') continue;
-    const before = totals.get(userId) ?? { userId, userFirstAt, userQuantity: 0 };
-    totals.set(userId, {
-      userId,
-      userFirstAt: Math.min(before.userFirstAt, userFirstAt),
-      userQuantity: before.userQuantity + quantity,
-    });
+/** Which order has which units, and what is free of 1 to `stock`; the pages come by number. */
+async function unitsOf(stock: number, pages: AsyncIterable<readonly SoldUnit[]>) {
+  const byOrder = new Map<string, [number, number][]>();
+  const free: UnitRange[] = [];
+  let count = 0;
+  let next = 1;
+  for await (const page of pages) {
+    for (const { unit, orderId } of page) {
+      if (unit > next) free.push([next, unit - 1]);
+      next = unit + 1;
+      count += 1;
+      const ranges = byOrder.get(orderId);
+      const last = ranges?.at(-1);
+      if (last?.[1] === unit - 1) last[1] = unit;
+      else if (ranges) ranges.push([unit, unit]);
+      else byOrder.set(orderId, [[unit, unit]]);
+    }
   }
+  if (next <= stock) free.push([next, stock]);
+  return { byOrder, free, count };
+}
+
+async function ordersOf(
+  pages: AsyncIterable<readonly SoldOrder[]>,
+  unitsByOrder: ReadonlyMap<string, readonly UnitRange[]>,
+) {
+  const records: [orderId: string, value: string][] = [];
+  const totals = new Map<string, BuyerTotals>();
+  let lastAtUs = 0;
+  for await (const page of pages) {
+    for (const row of page) {
+      lastAtUs = Math.max(lastAtUs, row.acceptedAt, row.userFirstAt);
+      const value = formatOrderRecord({
+        status: row.status,
+        quantity: row.quantity,
+        batchNumber: 0,
+        acceptedAtUs: row.acceptedAt,
+        units: unitsByOrder.get(row.orderId) ?? [],
+        userId: row.userId,
+      });
+      records.push([row.orderId, value]);
+      addTo(totals, row);
+    }
+  }
+  return { records, totals: [...totals.values()], lastAtUs };
+}
+
+/** Each buyer's totals by these rows. */
+export async function totalsOf(pages: AsyncIterable<readonly SoldOrder[]>): Promise<BuyerTotals[]> {
+  const totals = new Map<string, BuyerTotals>();
+  for await (const page of pages) for (const row of page) addTo(totals, row);
   return [...totals.values()];
+}
+
+/** Rejected and cancelled orders count for nobody. */
+function addTo(totals: Map<string, BuyerTotals>, row: SoldOrder): void {
+  const { userId, userFirstAt, quantity, status } = row;
+  if (status !== 'confirmed') return;
+  const before = totals.get(userId) ?? { userId, userFirstAt, userQuantity: 0 };
+  totals.set(userId, {
+    userId,
+    userFirstAt: Math.min(before.userFirstAt, userFirstAt),
+    userQuantity: before.userQuantity + quantity,
+  });
 }

@@ -8,6 +8,7 @@ import {
   type Bench,
   gate,
   heldFor,
+  isSettled,
   openOwnBench,
   replayed,
   unavailable,
@@ -61,12 +62,52 @@ describe('Kafka fails', () => {
       await publishing.pass();
       throw failed;
     };
-    const first = instance.seller.purchase(productId, [aPurchase(productId)]);
+    const buy = () => instance.seller.purchase(productId, [aPurchase(productId)]);
+    const first = buy();
     await publishing.isReached;
-    const second = instance.seller.purchase(productId, [aPurchase(productId)]);
+    const orders = () => bench.redis.hlen(saleKeys(productId).orders);
+    // The second is decided while the first is on its way, the third is not decided at all.
+    const second = buy();
+    await vi.waitFor(async () => {
+      expect(await orders()).toBe(2);
+    }, 10_000);
+    const third = buy();
     publishing.open();
-    expect(await Promise.all([first, second])).toEqual([[unavailable], [unavailable]]);
-    expect(await bench.redis.hlen(saleKeys(productId).orders)).toBe(1);
+    const all = await Promise.all([first, second, third]);
+    expect(all).toEqual([[unavailable], [unavailable], [unavailable]]);
+    expect(await orders()).toBe(2);
+  });
+
+  test('nothing is said of a turn before the one before it is through, too', async () => {
+    const productId = await bench.product({ limitPerUser: 9 });
+    const instance = bench.instance();
+    const publishing = gate();
+    let sends = 0;
+    instance.aroundPublish = async (publish) => {
+      sends += 1;
+      if (sends > 1) return publish();
+      await publishing.pass();
+      throw failed;
+    };
+    const purchase = aPurchase(productId);
+    const other = aPurchase(productId);
+    const first = instance.seller.purchase(productId, [purchase]);
+    await publishing.isReached;
+    // The second turn only repeats what the first has sold, and sells one thing more.
+    const second = instance.seller.purchase(productId, [purchase, other]);
+    await vi.waitFor(async () => {
+      expect(await unitsPublished(bench, productId)).toEqual([2]);
+    }, 20_000);
+    expect(await isSettled(second)).toBe(false);
+    publishing.open();
+    expect(await first).toEqual([unavailable]);
+    expect(await second).toEqual([unavailable, unavailable]);
+    expect(await instance.seller.purchase(productId, [purchase, other])).toEqual([
+      replayed,
+      replayed,
+    ]);
+    expect(await unitsPublished(bench, productId)).toEqual([1, 2]);
+    expect(await bench.redis.exists(saleKeys(productId).outbox)).toBe(0);
   });
 
   test('when it does not answer, the buyer is told in time, and later gets the acceptance', async () => {

@@ -112,6 +112,30 @@ describe('a sale from end to end', () => {
 });
 
 describe('nobody is told accepted before it is durable', () => {
+  test('the next batch is decided while the last is on its way, and the lock is kept for both', async () => {
+    const productId = await bench.product();
+    const instance = bench.instance();
+    const publishing = gate();
+    instance.aroundPublish = async (publish) => {
+      await publishing.pass();
+      await publish();
+    };
+    const purchases = [aPurchase(productId), aPurchase(productId)];
+    const answers: Promise<unknown>[] = [];
+    for (const [index, purchase] of purchases.entries()) {
+      answers.push(instance.seller.purchase(productId, [purchase]));
+      await vi.waitFor(async () => {
+        expect(await bench.redis.hlen(saleKeys(productId).outbox)).toBe(index + 1);
+      }, 10_000);
+    }
+    const next = bench.instance().seller.purchase(productId, [aPurchase(productId)]);
+    expect(await isSettled(Promise.race([...answers, next]))).toBe(false);
+    publishing.open();
+    expect(await Promise.all([...answers, next])).toEqual([[accepted], [accepted], [accepted]]);
+    // Nobody found leftovers: each batch is in the topic once.
+    expect(await bench.published(productId)).toHaveLength(3);
+  });
+
   test('an acceptance waits for Kafka, and so does its duplicate; a refusal does not', async () => {
     const productId = await bench.product();
     const instance = bench.instance();

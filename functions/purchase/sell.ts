@@ -120,16 +120,17 @@ class Desk {
   async stop(): Promise<void> {
     await this.#working;
     await this.#giveBack();
+    await this.#turns.settle();
   }
 
   async #work(): Promise<void> {
     while (this.#queue.length > 0 || this.#tasks.length > 0) {
       try {
         const held = this.#held?.isHeld() ? this.#held : await this.#takeLock();
-        await this.#turn(held);
+        if (!(await this.#turn(held))) await this.#failAll(new TurnFailed('a turn failed'));
       } catch (error) {
         this.#dependencies.log.warn({ err: error, productId: this.#productId }, 'a turn failed');
-        this.#failAll(error);
+        await this.#failAll(error);
       }
       if (this.#held?.othersWait()) await this.#giveBack();
     }
@@ -148,32 +149,37 @@ class Desk {
     return lock;
   }
 
-  async #turn(held: HeldLock): Promise<void> {
+  /** False where the turn before this one has failed. */
+  async #turn(held: HeldLock): Promise<boolean> {
     const task = this.#tasks.shift();
     if (task) {
       await this.#turns.drain(held).then(task.run).catch(task.fail);
-      return;
+      return true;
     }
     const batch = this.#queue.splice(0, turnOrdersMax).filter(({ request }) => !request.expired);
-    if (batch.length === 0) return;
+    if (batch.length === 0) return true;
     try {
-      await this.#turns.sell(held, batch);
-    } finally {
-      // This reaches only those that the turn has left without an answer.
+      return await this.#turns.sell(held, batch);
+    } catch (error) {
       for (const { answer } of batch) answer(unavailable);
+      throw error;
     }
   }
 
   /** Whatever waits would meet the same fault: answer now, so that its buyer can ask again. */
-  #failAll(error: unknown): void {
+  async #failAll(error: unknown): Promise<void> {
     for (const { answer } of this.#queue.splice(0)) answer(unavailable);
     for (const { fail } of this.#tasks.splice(0)) fail(error);
+    await this.#turns.settle();
   }
 
+  /** No lock is given up while something is on its way that was sold under it. */
   async #giveBack(): Promise<void> {
     const lock = this.#held;
     this.#held = undefined;
-    await lock?.release();
+    if (!lock) return;
+    await this.#turns.settle();
+    await lock.release();
   }
 }
 

@@ -49,20 +49,32 @@ export interface Waiting {
 /** Rebuild, leftovers, and a surprise or two. */
 const attemptsMax = 4;
 
-/** The turns of one product on this instance: they share what it believes of the sale. */
+type Decided = Extract<SellResult, { kind: 'decided' }>;
+
+/**
+ * The turns of one product on this instance: they share what it believes of the sale. The next
+ * batch is decided while the last one is on its way to Kafka; answers keep the order of turns.
+ */
 export class Turns {
   readonly #productId: string;
   readonly #dependencies: TurnDependencies;
   /** The generation this instance believes to be loaded; Redis refuses another. */
   #generation: number | undefined;
+  /** Batches of that generation that are being published. */
+  readonly #underWay = new Set<number>();
+  /** The end of the last turn: whether it came to its answers. */
+  #last = Promise.resolve(true);
 
   constructor(productId: string, dependencies: TurnDependencies) {
     this.#productId = productId;
     this.#dependencies = dependencies;
   }
 
-  /** Decides a batch and answers what it decided. Throws where it could not; see TurnFailed. */
-  async sell(held: HeldLock, batch: readonly Waiting[]): Promise<void> {
+  /**
+   * Decides a batch and sees to its answers. Resolves once the next one may be decided: when the
+   * turn before this one is over; false where that one failed. Throws where nothing was decided.
+   */
+  async sell(held: HeldLock, batch: readonly Waiting[]): Promise<boolean> {
     const purchases = batch.map(({ purchase }) => purchase);
     const decided = await this.#decide(held, purchases).catch((error: unknown) => {
       if (error instanceof NotOnSale) return undefined;
@@ -71,23 +83,58 @@ export class Turns {
     if (!decided) {
       const { answerOffSale } = this.#dependencies;
       answerWhere(batch, await answerOffSale(this.#productId, purchases), () => true);
-      return;
+      return true;
     }
-    const { fence, decision } = decided;
-    const { answers, batches } = decision;
     crashPoint('turn.decided');
     // Refusals bind nobody, so they need not wait for Kafka.
-    answerWhere(batch, answers, (answer) => !isAcceptance(answer));
-    await this.#publish(held, fence, batches);
-    // Repeated acceptances may be all there is: nothing was published that checked the lock.
-    if (!held.isHeld()) throw new TurnFailed('the lock ran out');
-    answerWhere(batch, answers, isAcceptance);
-    crashPoint('turn.answered');
-    if (answers.length > 0) this.#dependencies.onTurn?.(answers);
+    answerWhere(batch, decided.decision.answers, (answer) => !isAcceptance(answer));
+    const before = this.#last;
+    const end = this.#finish(held, decided, batch, before);
+    this.#last = end;
+    void end.then((done) => {
+      // Nobody stands behind it: whoever comes next begins anew.
+      if (!done && this.#last === end) this.#last = Promise.resolve(true);
+    });
+    return before;
+  }
+
+  /** Waits for the end of all turns; nothing is on its way to Kafka then. */
+  async settle(): Promise<void> {
+    await this.#last;
+  }
+
+  /**
+   * Publishes what a turn has sold, then says so. A purchase may repeat one of the turn before,
+   * so nobody is told of an acceptance unless that one is through, too.
+   */
+  async #finish(
+    held: HeldLock,
+    { fence, decision }: { fence: Fence; decision: Decided },
+    batch: readonly Waiting[],
+    before: Promise<boolean>,
+  ): Promise<boolean> {
+    const { log, onTurn } = this.#dependencies;
+    try {
+      await this.#publish(held, fence, decision.batches);
+      if (!(await before)) throw new TurnFailed('the turn before has failed');
+      // Asked last: to repeat acceptances nothing is published, and waiting took its time.
+      if (!held.isHeld()) throw new TurnFailed('the lock ran out');
+      answerWhere(batch, decision.answers, isAcceptance);
+      crashPoint('turn.answered');
+      if (batch.length > 0) onTurn?.(decision.answers);
+      return true;
+    } catch (error) {
+      log.warn({ err: error, productId: this.#productId }, 'a turn failed');
+      return false;
+    } finally {
+      // This reaches only those that are left without an answer.
+      for (const { answer } of batch) answer({ outcome: 'unavailable' });
+    }
   }
 
   /** Publishes what the outbox holds, rebuilding the sale first where Redis lost it. */
   async drain(held: HeldLock): Promise<Fence> {
+    await this.settle();
     // The script decides nothing, not even nothing, before its leftovers are published.
     const { fence } = await this.#decide(held, []);
     return fence;
@@ -97,12 +144,12 @@ export class Turns {
   async #decide(
     held: HeldLock,
     purchases: readonly Purchase[],
-  ): Promise<{ fence: Fence; decision: Extract<SellResult, { kind: 'decided' }> }> {
+  ): Promise<{ fence: Fence; decision: Decided }> {
     const { redis } = this.#dependencies;
     for (let attempt = 0; attempt < attemptsMax; attempt += 1) {
       const fence = await this.#fence(held);
       crashPoint('turn.before-decision');
-      const result = await sell(redis, this.#productId, fence, purchases);
+      const result = await sell(redis, this.#productId, fence, purchases, this.#underWay);
       switch (result.kind) {
         case 'decided':
           return { fence, decision: result };
@@ -131,6 +178,7 @@ export class Turns {
    */
   async #adopt(held: HeldLock, generation: number): Promise<void> {
     if (!(await held.confirm())) throw new TurnFailed('the lock is not ours any more');
+    await this.settle();
     this.#generation = generation;
   }
 
@@ -142,6 +190,7 @@ export class Turns {
 
   async #rebuild(held: HeldLock): Promise<number> {
     const { rebuild, log, onRebuild } = this.#dependencies;
+    await this.settle();
     this.#generation = undefined;
     const generation = await rebuild(this.#productId, held);
     log.info({ productId: this.#productId, generation }, 'the sale was loaded into Redis');
@@ -154,20 +203,25 @@ export class Turns {
   async #publish(held: HeldLock, fence: Fence, batches: readonly OutboxBatch[]): Promise<void> {
     if (batches.length === 0) return;
     const productId = this.#productId;
-    crashPoint('turn.before-send');
-    await this.#dependencies.publisher.publish(
-      batches.map((batch) => ({
-        productId,
-        batchId: batchIdIn(productId, fence.generation, batch),
-        data: batch.data,
-      })),
-    );
-    crashPoint('turn.sent');
     const numbers = batches.map(({ number }) => number);
-    if (!(await acknowledge(this.#dependencies.redis, productId, fence, numbers))) {
-      throw new TurnFailed('a newer holder of the lock was here');
+    for (const number of numbers) this.#underWay.add(number);
+    try {
+      crashPoint('turn.before-send');
+      await this.#dependencies.publisher.publish(
+        batches.map((batch) => ({
+          productId,
+          batchId: batchIdIn(productId, fence.generation, batch),
+          data: batch.data,
+        })),
+      );
+      crashPoint('turn.sent');
+      if (!(await acknowledge(this.#dependencies.redis, productId, fence, numbers))) {
+        throw new TurnFailed('a newer holder of the lock was here');
+      }
+      crashPoint('turn.outbox-removed');
+    } finally {
+      for (const number of numbers) this.#underWay.delete(number);
     }
-    crashPoint('turn.outbox-removed');
     if (!held.isHeld()) throw new TurnFailed('the lock ran out');
   }
 }

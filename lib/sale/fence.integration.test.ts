@@ -157,6 +157,21 @@ describe('leftovers', () => {
     expect(await sale.field('sold')).toBe('2');
   });
 
+  test('are not what the caller is publishing itself, and are whatever is there besides', async () => {
+    const sale = await aSale();
+    const call = (underWay: number[]) =>
+      sell(redis, sale.productId, fence, [sale.purchase()], underWay);
+    expect(await call([])).toMatchObject({ kind: 'decided', batches: [{ number: 1 }] });
+    expect(await call([1])).toMatchObject({ kind: 'decided', batches: [{ number: 2 }] });
+    expect(await sale.field('outbox_batches')).toBe('2');
+    expect(await call([2])).toMatchObject({ kind: 'leftovers', batches: [{ number: 1 }] });
+    expect(await call([1])).toMatchObject({ kind: 'leftovers', batches: [{ number: 2 }] });
+    expect(await call([12, 21])).toMatchObject({ kind: 'leftovers', batches: [{}, {}] });
+    // What was acknowledged meanwhile may still be named.
+    expect(await acknowledge(redis, sale.productId, fence, [1])).toBe(true);
+    expect(await call([1, 2])).toMatchObject({ kind: 'decided', batches: [{ number: 3 }] });
+  });
+
   test('come in the order of their numbers, whatever order the HASH has', async () => {
     const sale = await aSale();
     const numbers = Array.from({ length: 150 }, (_, index) => index + 1);

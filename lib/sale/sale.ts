@@ -81,12 +81,15 @@ const identifyScript = script('identify-1.lua');
 /**
  * Decides a batch and sells what can be sold (`sell-4.lua`). Throws where Redis did not answer:
  * then the batch may or may not have been sold, and its orders, if any, are in the outbox.
+ * `underWay` names batches that the caller is publishing: it may sell beside them, and nobody may
+ * be told of an acceptance before they are through.
  */
 export async function sell(
   redis: RedisClient,
   productId: string,
   fence: Fence,
   purchases: readonly Purchase[],
+  underWay: Iterable<number> = [],
 ): Promise<SellResult> {
   const { sale, orders, buyers, outbox } = saleKeys(productId);
   const reply = (await sellScript.run(
@@ -96,6 +99,7 @@ export async function sell(
       ...fenceArgs(fence),
       eventOrdersMax,
       eventBytesMax,
+      [...underWay].join(),
       ...purchases.flatMap(({ orderId, userId, quantity, traceparent }) => [
         orderId,
         userId,

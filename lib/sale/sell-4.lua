@@ -6,6 +6,7 @@
 --
 -- KEYS  1 sale (HASH)  2 orders (HASH)  3 buyers (HASH)  4 outbox (HASH)
 -- ARGV  1 generation  2 revision  3 incarnation  4 orders per event  5 bytes per event
+--       6 numbers of the batches that the caller is publishing right now ('7,8', or '' for none)
 --       then for each purchase: order id, user id, quantity, traceparent ('' if not sampled)
 --
 -- Returns one of
@@ -41,16 +42,23 @@ end
 local limit, left, sold = tonumber(fields[9]), tonumber(fields[10]), tonumber(fields[14])
 if sold > 0 and redis.call('EXISTS', orders, buyers) < 2 then return {'missing'} end
 -- Without what waited in the outbox, orders that Kafka never got would look acknowledged.
-if redis.call('HLEN', outbox) < tonumber(fields[17] or 0) then return {'missing'} end
+local outboxLength = redis.call('HLEN', outbox)
+if outboxLength < tonumber(fields[17] or 0) then return {'missing'} end
 -- Noted before anything else comes of this call: from here on, the holder before is refused.
 if newRevision > revision or newIncarnation > incarnation then
   redis.call('HSET', sale, 'revision', ARGV[2], 'incarnation', ARGV[3])
 end
 
-local leftovers = redis.call('HGETALL', outbox)
-if #leftovers > 0 then
-  table.insert(leftovers, 1, 'leftovers')
-  return leftovers
+-- What the caller itself is publishing is no leftover: its answers wait for that.
+if outboxLength > 0 then
+  local leftovers = {'leftovers'}
+  for _, name in ipairs(redis.call('HKEYS', outbox)) do
+    if not string.find(',' .. ARGV[6] .. ',', ',' .. name .. ',', 1, true) then
+      leftovers[#leftovers + 1] = name
+      leftovers[#leftovers + 1] = redis.call('HGET', outbox, name)
+    end
+  end
+  if #leftovers > 1 then return leftovers end
 end
 
 local free, batches, lastAt = fields[11], tonumber(fields[12]), tonumber(fields[13])
@@ -177,7 +185,7 @@ local function decide(orderId, userId, quantity, traceparent)
   return 'accepted'
 end
 
-for index = 6, #ARGV, 4 do
+for index = 7, #ARGV, 4 do
   outcomes[#outcomes + 1] =
     decide(ARGV[index], ARGV[index + 1], tonumber(ARGV[index + 2]), ARGV[index + 3])
 end
@@ -194,7 +202,7 @@ if #outboxValues > 0 then
   end
   redis.call('HSET', sale, 'left', number(left), 'sold', number(sold), 'free', freeRanges(),
     'batches', number(batches), 'last_at', number(lastAt),
-    'outbox_batches', number(#outboxValues / 2))
+    'outbox_batches', number(outboxLength + #outboxValues / 2))
   redis.call('HSET', orders, unpack(orderValues))
   redis.call('HSET', buyers, unpack(buyerValues))
   redis.call('HSET', outbox, unpack(outboxValues))

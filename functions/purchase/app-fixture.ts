@@ -1,6 +1,8 @@
 // The HTTP side of `purchase` for tests: an app on the bench's stores, and signed calls to it.
 
 import { randomUUID } from 'node:crypto';
+import { vi } from 'vitest';
+import { recordBatch } from '#lib/board/board.ts';
 import { check } from '#lib/checker/check.ts';
 import { collectFacts } from '#lib/checker/collect.ts';
 import { createReadiness } from '#lib/http/serve.ts';
@@ -83,4 +85,39 @@ export function openApp(
         ...given,
       }),
   };
+}
+
+/** The verdict once every event has come to its row and to the boards. */
+export async function verdictOf(
+  bench: Bench,
+  app: TestApp,
+  productId: string,
+): Promise<Record<string, unknown>> {
+  await bench.persistAll(productId);
+  for (const { event } of await bench.published(productId)) await recordBatch(bench.redis, event);
+  const path = `/operator/sales/${productId}/verify`;
+  // A Kafka that has just started has no coordinator of groups for a while.
+  const patience = { timeout: 20_000, interval: 100 };
+  return vi.waitFor(async () => {
+    const { status, body } = await app.call('GET', path, { operator: 'ann' });
+    if (status !== 200) throw new Error(String(body.detail));
+    return body;
+  }, patience);
+}
+
+/** A Redis that is away for the scripts whose arguments are meant, for as long as they are. */
+export function failingRedis<Client extends object>(
+  redis: Client,
+  fails: (args: readonly unknown[]) => boolean,
+): Client {
+  return new Proxy(redis, {
+    get(target, name) {
+      const value: unknown = Reflect.get(target, name);
+      if (typeof value !== 'function') return value;
+      return (...args: unknown[]) => {
+        if (name === 'evalsha' && fails(args)) return Promise.reject(new Error('Redis is away'));
+        return value.apply(target, args) as unknown;
+      };
+    },
+  });
 }

@@ -4,7 +4,7 @@
 // oversells nothing, and repeating the change, a tick or a rebuild ends it.
 
 import { setTimeout } from 'node:timers/promises';
-import { and, eq, inArray, sql } from 'drizzle-orm';
+import { and, eq, inArray, sql, sum } from 'drizzle-orm';
 import { restoreBuyers } from '#lib/board/cancelled.ts';
 import { crashPoint } from '#lib/crash-point.ts';
 import { orders, orderUnits, products } from '#lib/mysql/schema.ts';
@@ -62,10 +62,37 @@ export async function cancelOrder(
     // Settled, and no longer in Redis: nothing is sold any more, and rows are all there is.
     if (!(error instanceof NotOnSale)) throw error;
     await inMysql();
+    await restoreBoardsByRows(dependencies, orderId);
   }
   const order = await findOperatorOrder(dependencies, orderId);
   if (!order) throw new UnknownOrder(orderId);
   return order;
+}
+
+/** The boards outlive the sale's keys. */
+async function restoreBoardsByRows(
+  { mysql, redis }: OperateDependencies,
+  orderId: string,
+): Promise<void> {
+  const productId = productIdOf(orderId);
+  const [order] = await mysql.db.select().from(orders).where(eq(orders.orderId, orderId));
+  if (!order) return;
+  const { userId } = order;
+  const ofProduct = and(eq(orders.productId, productId), eq(orders.status, 'confirmed'));
+  const mine = await mysql.db
+    .select()
+    .from(orders)
+    .where(and(ofProduct, eq(orders.userId, userId)));
+  const [sold] = await mysql.db
+    .select({ units: sum(orders.quantity).mapWith(Number) })
+    .from(orders)
+    .where(ofProduct);
+  const totals = {
+    userFirstAt: Math.min(...mine.map(({ userFirstAt }) => userFirstAt)),
+    userQuantity: mine.reduce((units, { quantity }) => units + quantity, 0),
+  };
+  const buyer = { userId, totals: mine.length > 0 ? totals : undefined };
+  await restoreBuyers(redis, productId, [buyer], sold?.units ?? 0);
 }
 
 /** The order's row is there, or is not to be expected soon: then throws. */

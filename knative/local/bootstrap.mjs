@@ -19,6 +19,12 @@ const programs = {
   bench: ['knative/local/bench/main.ts'],
   check: ['knative/local/check.ts'],
   test: ['knative/local/check.ts', 'tests'],
+  'test:crash': [
+    'node_modules/vitest/vitest.mjs',
+    'run',
+    '--config',
+    'knative/local/faults/vitest.config.ts',
+  ],
 };
 
 // kafkajs sets a timer into the past once (its request queue); Node 24 would say so each time.

@@ -1,0 +1,114 @@
+// What an operator does to a sale of these tests, with patience: a change that got no answer is
+// made again under its own operation id.
+
+import { randomUUID } from 'node:crypto';
+import { setTimeout } from 'node:timers/promises';
+import { createConnection } from 'mysql2/promise';
+import type { Verdict } from '#lib/checker/facts.ts';
+import { tokenOf } from './crowd.ts';
+import type { Fleet } from './fleet.ts';
+
+type Body = Record<string, unknown>;
+
+const patienceMs = 60_000;
+const betweenTriesMs = 200;
+
+export interface Operator {
+  /** Creates a sale and opens it. */
+  open(productId: string, stock: number): Promise<void>;
+  change(productId: string, action: 'open' | 'pause' | 'close'): Promise<Body>;
+  /** Closes the sale until it is settled. */
+  settle(productId: string): Promise<void>;
+  verify(productId: string): Promise<Verdict>;
+}
+
+export function createOperator(fleet: Fleet): Operator {
+  async function once(method: string, path: string, operationId: string, body?: object) {
+    const response = await fetch(fleet.url + path, {
+      method,
+      headers: {
+        authorization: `Bearer ${tokenOf(fleet, 'operator', true)}`,
+        'operation-id': operationId,
+        'content-type': 'application/json',
+      },
+      ...(body === undefined ? {} : { body: JSON.stringify(body) }),
+      signal: AbortSignal.timeout(patienceMs),
+    });
+    const text = await response.text();
+    if (response.ok) return JSON.parse(text) as Body;
+    if (response.status < 500) throw new Refused(`${method} ${path}: ${response.status} ${text}`);
+    throw new Error(`${method} ${path}: ${response.status} ${text}`);
+  }
+
+  async function ask(method: string, path: string, body?: object): Promise<Body> {
+    const operationId = randomUUID();
+    const deadline = performance.now() + patienceMs;
+    for (;;) {
+      try {
+        return await once(method, path, operationId, body);
+      } catch (error) {
+        if (error instanceof Refused || performance.now() > deadline) throw error;
+        await setTimeout(betweenTriesMs);
+      }
+    }
+  }
+
+  const change: Operator['change'] = (productId, action) =>
+    ask('POST', `/operator/sales/${productId}/${action}`);
+
+  return {
+    async open(productId, stock) {
+      const sale = { productId, name: productId, stock, unitPrice: 1_999, limitPerUser: 1 };
+      await ask('POST', '/operator/sales', sale);
+      await change(productId, 'open');
+    },
+    change,
+    async settle(productId) {
+      const deadline = performance.now() + patienceMs;
+      for (;;) {
+        const { settled } = await change(productId, 'close');
+        if (settled === true) return;
+        if (performance.now() > deadline) {
+          const verdict = await this.verify(productId);
+          throw new Error(`the sale does not settle: ${JSON.stringify(verdict)}`);
+        }
+        await setTimeout(betweenTriesMs);
+      }
+    },
+    async verify(productId) {
+      const deadline = performance.now() + patienceMs;
+      for (;;) {
+        const answer = await ask('GET', `/operator/sales/${productId}/verify`);
+        const verdict = answer as unknown as Verdict;
+        if (!verdict.settling || performance.now() > deadline) return verdict;
+        await setTimeout(betweenTriesMs);
+      }
+    },
+  };
+}
+
+class Refused extends Error {
+  override readonly name = 'Refused';
+}
+
+/** What MySQL holds of a sale, counted by a connection of our own. */
+export async function rowsOf(
+  fleet: Fleet,
+  productId: string,
+): Promise<{ readonly orderIds: string[]; readonly units: number[] }> {
+  const connection = await createConnection({ uri: String(fleet.env.SECKILL_MYSQL_URL) });
+  try {
+    const [orders] = await connection.query('select order_id from orders where product_id = ?', [
+      productId,
+    ]);
+    const [units] = await connection.query('select unit from order_units where product_id = ?', [
+      productId,
+    ]);
+    return {
+      orderIds: (orders as { order_id: string }[]).map((row) => row.order_id).sort(),
+      units: (units as { unit: number }[]).map((row) => row.unit),
+    };
+  } finally {
+    await connection.end();
+  }
+}

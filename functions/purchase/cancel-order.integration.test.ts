@@ -298,9 +298,10 @@ describe('during a rebuild', () => {
     await bench.redis.unlink(saleKeys(productId).sale);
     const reading = gate();
     const slow = bench.instance({
-      readEvents: async () => {
+      // All of its events have their rows.
+      async *readEvents() {
         await reading.pass();
-        return [];
+        yield* [];
       },
     });
     const answer = slow.seller.purchase(productId, [purchase]);

@@ -6,7 +6,7 @@
 
 import { randomUUID } from 'node:crypto';
 import { and, eq } from 'drizzle-orm';
-import { restoreBoards } from '#lib/board/board.ts';
+import { newestOnBoards, restoreBoards } from '#lib/board/restore.ts';
 import { crashPoint } from '#lib/crash-point.ts';
 import type { TopicMarks } from '#lib/kafka/topic-marks.ts';
 import type { HeldLock } from '#lib/lock/lock.ts';
@@ -62,17 +62,21 @@ export async function rebuild(
     newest = await awaitRows(dependencies, productId, generation, events);
   }
   crashPoint('rebuild.rows-there');
-  // 4. One transaction raises the generation, beyond every event's, and reads everything.
-  const raise = { from: generation, to: newest + 1, marks, reason };
+  // 4. One transaction raises the generation, beyond everything that was ever heard of, and reads.
+  const known = Math.max(newest, await newestOnBoards(redis, productId));
+  const raise = { from: generation, to: known + 1, marks, reason };
   const content = await raiseAndRead(mysql, productId, raise, held);
   crashPoint('rebuild.committed');
   // 5. Load it, chunk by chunk, as long as the claim is ours; the boards with it.
-  const restore = () => restoreBoards(redis, productId, content.totals, content.fields.sold);
+  const { totals, fields } = content;
+  const restore = async () => {
+    await restoreBoards(redis, productId, totals, fields.sold, fields);
+  };
   if (!(await load(redis, productId, claimName, content, restore))) {
     throw new RebuildFailed('another rebuild has claimed the sale');
   }
   crashPoint('rebuild.loaded');
-  return content.fields.generation;
+  return fields.generation;
 }
 
 async function productOnSale({ db }: MysqlClient, productId: string): Promise<ProductRow> {

@@ -1,7 +1,7 @@
 // A sale as Redis holds it, made from MySQL's rows alone, page by page: nothing is held but what
 // is loaded.
 
-import type { Totals } from '#lib/board/score.ts';
+import type { BuyerTotals } from '#lib/board/restore.ts';
 import { turnOrdersMax } from '#lib/constants.ts';
 import type { Token } from '#lib/lock/lock.ts';
 import type { UnitRange } from '#lib/order-event.ts';
@@ -13,10 +13,6 @@ import type { SaleRows, SoldOrder, SoldUnit } from './sale-rows.ts';
 /** What is loaded, and each buyer's totals for the boards. */
 export interface RebuiltSale extends SaleContent {
   readonly totals: readonly BuyerTotals[];
-}
-
-export interface BuyerTotals extends Totals {
-  readonly userId: string;
 }
 
 /** The rows must be of one moment, in which the product had this generation. */

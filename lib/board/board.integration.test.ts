@@ -8,7 +8,7 @@ import type { OrderEvent } from '#lib/order-event.ts';
 import { connectRedis, type RedisClient } from '#lib/redis/connect.ts';
 import { anEvent, type OrderSpec } from '#lib/testing/order-events.ts';
 import { uniqueProductId } from '#lib/testing/unique.ts';
-import { placeOf, recordBatch, restoreBoards, topOf, topProducts } from './board.ts';
+import { placeOf, recordBatch, topOf, topProducts } from './board.ts';
 import { compositeScore } from './score.ts';
 
 const { SECKILL_REDIS_URL } = readEnvironment(['SECKILL_REDIS_URL']);
@@ -146,33 +146,11 @@ describe('a full board', () => {
   });
 });
 
-describe('boards restored from rows', () => {
-  test('show the buyers of the rows and nobody else', async () => {
-    const productId = uniqueProductId();
-    const [event] = eventsOf(
-      productId,
-      [
-        { user: 1, quantity: 2 },
-        { user: 2, quantity: 1 },
-      ],
-      2,
-    );
-    await recordBatch(redis, event as OrderEvent);
-    const before = await boardsOf(redis, productId);
-    await recordBatch(redis, anEvent(productId, [{ units: [[9, 9]], userId: 'never-accepted' }]));
-    const buyers = (event as OrderEvent).orders;
-    await restoreBoards(redis, productId, buyers, 3);
-    expect(await boardsOf(redis, productId)).toEqual(before);
-    await restoreBoards(redis, productId, [], 0);
-    expect(await boardsOf(redis, productId)).toEqual([null]);
-  });
-
-  test('are not changed by what an older generation sends late', async () => {
-    const productId = uniqueProductId();
-    await redis.hset(saleKeys(productId).sale, 'generation', '2');
-    await recordBatch(redis, anEvent(productId, [{ units: [[1, 1]] }], { generation: 1 }));
-    expect(await boardsOf(redis, productId)).toEqual([null]);
-    await recordBatch(redis, anEvent(productId, [{ units: [[1, 1]] }], { generation: 2 }));
-    expect(await topOf(redis, productId, 'speed', 10)).toHaveLength(1);
-  });
+test('what an older generation than the loaded one sends late changes nothing', async () => {
+  const productId = uniqueProductId();
+  await redis.hset(saleKeys(productId).sale, 'generation', '2');
+  await recordBatch(redis, anEvent(productId, [{ units: [[1, 1]] }], { generation: 1 }));
+  expect(await boardsOf(redis, productId)).toEqual([null]);
+  await recordBatch(redis, anEvent(productId, [{ units: [[1, 1]] }], { generation: 2 }));
+  expect(await topOf(redis, productId, 'speed', 10)).toHaveLength(1);
 });

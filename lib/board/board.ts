@@ -1,13 +1,16 @@
 // The leaderboards in Redis: one ZSet per product and kind, members are user ids, and one of the
 // products. An update is a join (ZADD LT/GT on running totals): events may come twice and in any
-// order, and the boards come out the same. Each command touches one key, so a cluster will do.
+// order, and the boards come out the same. What belongs to one board lies in one slot, so a cluster
+// will do.
 
 import { boardMembersMax } from '#lib/constants.ts';
 import { type BoardKind, boardKey, boardKinds, productsBoardKey } from '#lib/names.ts';
 import type { OrderEvent } from '#lib/order-event.ts';
 import type { RedisClient } from '#lib/redis/connect.ts';
+import { loadScript } from '#lib/redis/script.ts';
 import { currentUpdate, lowerToNow, readStanding, type Update, updateOf } from './cancelled.ts';
-import { type Board, boards, type Totals } from './score.ts';
+import { marksKey } from './restore.ts';
+import { type Board, boards } from './score.ts';
 
 export interface BoardEntry {
   readonly member: string;
@@ -18,6 +21,11 @@ export interface Place extends BoardEntry {
   /** 1 is the first. */
   readonly place: number;
 }
+
+const joinScript = loadScript(import.meta.dirname, 'join-2.lua');
+
+/** Hot products are never cut off: a product's score is set anew where it falls. */
+const productsMax = 1_000_000_000;
 
 /**
  * Brings the boards up to an event. Throws where Redis is away; some boards may have it then,
@@ -34,39 +42,17 @@ export async function recordBatch(redis: RedisClient, event: OrderEvent): Promis
   // Sent at once, answered together.
   await Promise.all([
     ...boardKinds.map((kind) =>
-      raise(redis, boardKey(event.productId, kind), boards[kind], foldScores(orders, boards[kind])),
+      join(redis, boardKey(event.productId, kind), boards[kind], event, [
+        ...foldScores(orders, boards[kind]),
+      ]),
     ),
-    sold > 0 ? redis.zadd(productsBoardKey, 'GT', sold, event.productId) : undefined,
+    sold > 0
+      ? join(redis, productsBoardKey, { better: 'GT' }, event, [[event.productId, sold]])
+      : undefined,
   ]);
   const after = await readStanding(redis, event.productId);
   const isLess = after.cancels > before.cancels && after.generation === event.generation;
   if (isLess) await lowerToNow(redis, event);
-}
-
-/** Buyers per command when boards are restored: quick enough for others to get in between. */
-const restoredAtOnce = 1_000;
-
-/**
- * Makes a product's boards from its rows alone: who is not among the buyers is gone. Runs while a
- * sale is rebuilt, when no event of the new generation can be there yet.
- */
-export async function restoreBoards(
-  redis: RedisClient,
-  productId: string,
-  buyers: readonly (Totals & { readonly userId: string })[],
-  sold: number,
-): Promise<void> {
-  for (const kind of boardKinds) {
-    const key = boardKey(productId, kind);
-    await redis.unlink(key);
-    for (let at = 0; at < buyers.length; at += restoredAtOnce) {
-      const chunk = buyers.slice(at, at + restoredAtOnce);
-      const scores = chunk.map((buyer) => [buyer.userId, boards[kind].scoreOf(buyer)] as const);
-      await raise(redis, key, boards[kind], new Map(scores));
-    }
-  }
-  if (sold > 0) await redis.zadd(productsBoardKey, sold, productId);
-  else await redis.zrem(productsBoardKey, productId);
 }
 
 /** The best score of each user in the event: one ZADD for each board, one pair for each user. */
@@ -85,23 +71,22 @@ function foldScores(
   return best;
 }
 
-/**
- * Raises the members to these scores and keeps the best `boardMembersMax`. Who is cut off now is
- * not among the best at the end either: the others' scores can only improve.
- */
-async function raise(
+/** Raises the members to these scores, and keeps the best, unless the board has them already. */
+async function join(
   redis: RedisClient,
   key: string,
-  { better }: Board,
-  scores: ReadonlyMap<string, number>,
+  { better }: Pick<Board, 'better'>,
+  { productId, generation, acceptedAt }: OrderEvent,
+  scores: readonly (readonly [member: string, score: number])[],
 ): Promise<void> {
-  if (scores.size === 0) return;
-  const pairs = [...scores].flatMap(([member, score]) => [score, member]);
-  const [from, to] = better === 'LT' ? [boardMembersMax, -1] : [0, -boardMembersMax - 1];
-  await Promise.all([
-    better === 'LT' ? redis.zadd(key, 'LT', ...pairs) : redis.zadd(key, 'GT', ...pairs),
-    redis.zremrangebyrank(key, from, to),
-  ]);
+  if (scores.length === 0) return;
+  const pairs = scores.flatMap(([member, score]) => [score, member]);
+  const keep = key === productsBoardKey ? productsMax : boardMembersMax;
+  await joinScript.run(
+    redis,
+    [key, marksKey(key)],
+    [productId, generation, acceptedAt, better, keep, ...pairs],
+  );
 }
 
 /** The first `limit` of a product's board; members are user ids, not to be shown. */

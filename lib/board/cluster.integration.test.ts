@@ -6,6 +6,7 @@ import { connectRedis, type RedisClient } from '#lib/redis/connect.ts';
 import { anEvent } from '#lib/testing/order-events.ts';
 import { type OwnCluster, startOwnCluster } from '#lib/testing/own-cluster.ts';
 import { placeOf, recordBatch, topOf, topProducts } from './board.ts';
+import { newestOnBoards, restoreBoards } from './restore.ts';
 
 let cluster: OwnCluster;
 let redis: RedisClient;
@@ -44,4 +45,14 @@ test('the boards work where their keys lie on different nodes', async () => {
     { place: 1, member: 'p-19', score: 22 },
     { place: 2, member: 'p-18', score: 21 },
   ]);
+});
+
+test('and are restored there', async () => {
+  const buyers = [{ userId: 'ann', userFirstAt: 1_790_000_000_000_000, userQuantity: 2 }];
+  const moment = { generation: 2, lastAtUs: 1_790_000_000_000_000 };
+  for (const productId of ['p-1', 'p-2', 'p-3']) {
+    expect(await restoreBoards(redis, productId, buyers, 2, moment)).toBe(true);
+    expect(await topOf(redis, productId, 'score', 5)).toHaveLength(1);
+    expect(await newestOnBoards(redis, productId)).toBe(2);
+  }
 });

@@ -2,6 +2,7 @@
 // orders, settings and totals as Kafka and MySQL.
 
 import type { AcceptedOrder, AcceptedOrders } from './accepted-orders.ts';
+import type { Audit } from './audit.ts';
 import { type BuyerTotals, buyersOf } from './buyers.ts';
 import { holdsUnits, type RedisOrders } from './check-redis.ts';
 import type { Facts, Fields, ProductRow, Rows } from './facts.ts';
@@ -14,6 +15,7 @@ export interface Look {
   readonly accepted: AcceptedOrders;
   readonly redisOrders: RedisOrders;
   readonly rows: Rows;
+  readonly audit: Audit;
   readonly problems: Findings;
   readonly waiting: Findings;
   /** Redis cannot be compared with the others: the sale changed, or is being rebuilt. */
@@ -25,7 +27,7 @@ export interface Look {
  * whose delivery is still open is waited for.
  */
 export function findLost(look: Look): ReadonlySet<string> {
-  const { accepted, redisOrders, rows, problems, waiting } = look;
+  const { accepted, redisOrders, rows, audit, problems, waiting } = look;
   const lost = new Set<string>();
   const lose = (kind: string, orderId: string) => {
     if (!lost.has(orderId)) problems.add(kind, orderId);
@@ -33,6 +35,9 @@ export function findLost(look: Look): ReadonlySet<string> {
   };
   for (const [orderId, { status }] of rows) {
     if (status === 'rejected') lose('Lost: accepted orders were rejected', orderId);
+    if (status === 'cancelled' && !audit.cancelled.has(orderId)) {
+      lose('Lost: orders were cancelled, by nobody in the audit log', orderId);
+    }
   }
   for (const [orderId, { batch }] of accepted.byId) {
     if (rows.has(orderId) || batch.pending) continue;

@@ -17,16 +17,18 @@ const scoreOf: Readonly<Record<BoardKind, (buyer: BuyerTotals) => number>> = {
   score: compositeScore,
 };
 
+/** `cancelled` orders may have made as many places free on a board that was full. */
 export function checkBoards(
   { boards, productScore }: Pick<RedisFacts, 'boards' | 'productScore'>,
   buyers: ReadonlyMap<string, BuyerTotals>,
+  cancelled: number,
   problems: Findings,
 ): void {
   for (const kind of boardKinds) {
     const expected = new Map(
       [...buyers].map(([userId, buyer]) => [userId, scoreOf[kind](buyer)] as const),
     );
-    const wrong = wrongMembers(kind, boards[kind], expected);
+    const wrong = wrongMembers(kind, boards[kind], expected, cancelled);
     if (wrong > 0) problems.add(`The board by ${kind} is wrong about ${wrong} buyers`);
   }
   const sold = [...buyers.values()].reduce((sum, { quantity }) => sum + quantity, 0);
@@ -40,18 +42,20 @@ function wrongMembers(
   kind: BoardKind,
   board: ReadonlyMap<string, number>,
   expected: ReadonlyMap<string, number>,
+  cancelled: number,
 ): number {
   let wrong = 0;
+  let missing = 0;
   for (const [member, score] of board) if (expected.get(member) !== score) wrong += 1;
   const scores = [...board.values()];
-  const isFull = board.size >= boardMembersMax;
+  const isFull = board.size >= boardMembersMax - cancelled;
   const last = scores.reduce(
     (a, b) => (kind === 'speed' ? Math.max(a, b) : Math.min(a, b)),
     scores[0] ?? 0,
   );
   for (const [member, score] of expected) {
     const isBehind = kind === 'speed' ? score >= last : score <= last;
-    if (!board.has(member) && !(isFull && isBehind)) wrong += 1;
+    if (!board.has(member) && !(isFull && isBehind)) missing += 1;
   }
-  return wrong;
+  return wrong + (isFull ? Math.max(0, missing - cancelled) : missing);
 }

@@ -1,9 +1,12 @@
 import { expect, test } from 'vitest';
+import { boardMembersMax } from '#lib/constants.ts';
 import { batchIdOf, type OrderEvent } from '#lib/order-event.ts';
 import { orderIdOf } from '#lib/order-id.ts';
 import { check, checkInSteps } from './check.ts';
+import { checkBoards } from './check-boards.ts';
 import { cleanEvent, cleanFacts } from './clean-sale.ts';
-import type { EventFact, Facts, OrderRow, ProductRow, UnitRow } from './facts.ts';
+import type { AuditRow, EventFact, Facts, OrderRow, ProductRow, UnitRow } from './facts.ts';
+import { createFindings } from './findings.ts';
 
 type Writable<T> =
   T extends ReadonlyMap<infer Key, infer Value>
@@ -461,4 +464,192 @@ test('of many findings of one kind three are named', () => {
   expect(check(facts).problems).toEqual([
     'Events in Kafka cannot be read: p-1.1.10, p-1.1.11, p-1.1.12 and 7 more',
   ]);
+});
+
+const cancelledAtUs = 1_795_000_100_000_000;
+
+/** Cy's order is cancelled, in MySQL and Redis and on the boards, by a line in the audit log. */
+const cancelled = changed((facts) => {
+  const { redis, mysql } = facts;
+  const cy = mysql.orders[2] as OrderRow;
+  mysql.orders[2] = { ...cy, status: 'cancelled', reason: 'not paid' };
+  mysql.units = mysql.units.filter(({ orderId }) => orderId !== cy.orderId);
+  mysql.product = { ...(mysql.product as ProductRow), unsold: 6 };
+  const details = { orderId: cy.orderId, quantity: 3, reason: 'not paid' };
+  mysql.audit.push({ action: 'cancel', details, at: cancelledAtUs });
+  redis.orders.set(cy.orderId, 'cancelled|3|2|1795000000000050||cy');
+  for (const sale of [redis.sale, redis.saleAfter]) {
+    sale.set('left', '6').set('sold', '4').set('free', '4-5,7-10').set('cancels', '1');
+  }
+  redis.buyers.delete('cy');
+  for (const board of Object.values(redis.boards)) board.delete('cy');
+  redis.productScore = 4;
+});
+
+/** Units of the cancelled order are sold again, so often, and so long after the cancellation. */
+function resold(times: number, afterUs: number): Facts {
+  const facts = writable(cancelled);
+  const { redis, mysql, kafka } = facts;
+  for (let count = 0; count < times; count += 1) {
+    const batchNumber = 4 + count;
+    const userId = `eve-${count}`;
+    const acceptedAt = cancelledAtUs + afterUs + count;
+    const orderId = orderIdOf('p-1', userId, 'a-key-of-eve');
+    const totals = { userFirstAt: acceptedAt, userQuantity: 2, sold: 6 + 2 * count };
+    const order: OrderEvent['orders'][number] = {
+      ...{ orderId, userId, quantity: 2, ...totals },
+      units: [[4, 5]],
+    };
+    const event = { ...cleanEvent('p-1', 1), acceptedAt, orders: [order] };
+    const id = batchIdOf('p-1', 1, batchNumber);
+    kafka.events.push({ partition: 1, offset: 4, id, data: JSON.stringify(event) });
+    redis.orders.set(orderId, `confirmed|2|${batchNumber}|${acceptedAt}|4-5|${userId}`);
+    redis.buyers.set(userId, `${acceptedAt}|2`);
+    redis.boards.speed.set(userId, acceptedAt);
+    redis.boards.quantity.set(userId, 2);
+    const score = 2 * 2 ** 41 + (2 ** 41 - 1 - Math.floor(acceptedAt / 1_000));
+    redis.boards.score.set(userId, score);
+    const row = mysql.orders[0] as OrderRow;
+    mysql.orders.push({
+      ...{ ...row, orderId, userId, quantity: 2, acceptedAt, batchId: id, ...totals },
+    });
+    for (const unit of [4, 5]) mysql.units.push({ productId: 'p-1', unit, orderId });
+    for (const sale of [redis.sale, redis.saleAfter]) {
+      sale.set('left', '4').set('sold', '6').set('free', '7-10');
+      sale.set('batches', String(batchNumber)).set('last_at', String(acceptedAt));
+    }
+  }
+  mysql.product = { ...(mysql.product as ProductRow), unsold: 4 };
+  redis.productScore = 6;
+  return facts;
+}
+
+test('an order that an operator cancelled is not lost, and its units are not sold', () => {
+  expect(check(cancelled)).toMatchObject({
+    ...{ stock: 10, sold: 4, rows: 3, units: 4, oversold: 0, lost: 0, duplicated: 0, ranked: 2 },
+    ...{ ok: true, problems: [] },
+  });
+});
+
+const cancelledBut = (change: (facts: Writable<Facts>) => void) => {
+  const facts = writable(cancelled);
+  change(facts);
+  return facts;
+};
+
+test('an order that nobody cancelled is lost where its row says cancelled', () => {
+  const verdict = check(cancelledBut(({ mysql }) => mysql.audit.pop()));
+  expect(verdict).toMatchObject({ lost: 1, ok: false, settling: false });
+  expect(verdict.problems).toEqual([expect.stringContaining('by nobody in the audit log')]);
+});
+
+test.each<[string, Facts]>([
+  [
+    'its row is confirmed again',
+    cancelledBut(({ mysql }) => {
+      mysql.orders[2] = { ...(mysql.orders[2] as OrderRow), status: 'confirmed', reason: null };
+    }),
+  ],
+  ['its row is gone', cancelledBut(({ mysql }) => mysql.orders.splice(2, 1))],
+  [
+    'it has kept a unit',
+    cancelledBut(({ mysql }) =>
+      mysql.units.push({
+        ...{ productId: 'p-1', unit: 7, orderId: mysql.orders[2]?.orderId ?? '' },
+      }),
+    ),
+  ],
+  [
+    'its units were not given back',
+    cancelledBut(({ redis }) => {
+      for (const sale of [redis.sale, redis.saleAfter]) sale.set('left', '3').set('free', '8-10');
+    }),
+  ],
+  ['its buyer still has them', cancelledBut(({ redis }) => redis.buyers.set('cy', '50|3'))],
+  ['its buyer is still ranked', cancelledBut(({ redis }) => redis.boards.quantity.set('cy', 3))],
+  [
+    'the log has it twice',
+    cancelledBut(({ mysql }) => mysql.audit.push(mysql.audit[1] as AuditRow)),
+  ],
+])('what is wrong about a cancelled order shows: %s', (_, facts) => {
+  expect(check(facts)).toMatchObject({ ok: false, settling: false });
+});
+
+test('until Redis has heard of a cancellation, the sale is settling', () => {
+  const facts = cancelledBut(({ redis, mysql }) => {
+    const before = cleanFacts().redis;
+    for (const name of ['left', 'sold', 'free']) {
+      for (const sale of [redis.sale, redis.saleAfter]) sale.set(name, before.sale.get(name) ?? '');
+    }
+    const cy = mysql.orders[2]?.orderId ?? '';
+    redis.orders.set(cy, before.orders.get(cy) ?? '');
+    redis.buyers.set('cy', before.buyers.get('cy') ?? '');
+  });
+  const verdict = check(facts);
+  expect(verdict).toMatchObject({ lost: 0, ok: false, settling: true, problems: [] });
+  expect(verdict.waiting[0]).toContain('Cancellations are on their way to Redis');
+});
+
+test('units of a cancelled order may be sold again, once', () => {
+  expect(check(resold(1, 5_000_000))).toMatchObject({
+    ...{ sold: 6, rows: 4, units: 6, oversold: 0, lost: 0, duplicated: 0, ok: true, problems: [] },
+  });
+  expect(check(resold(2, 5_000_000))).toMatchObject({ oversold: 2, duplicated: 2, ok: false });
+});
+
+test('units that were sold again before they were given back are oversold', () => {
+  expect(check(resold(1, -5_000_000))).toMatchObject({ oversold: 2, ok: false, settling: false });
+});
+
+/** Two more units, in both stores and in the audit log. */
+const restocked = changed(({ redis, mysql }) => {
+  mysql.product = { ...(mysql.product as ProductRow), stock: 12, unsold: 5 };
+  mysql.audit.push({ action: 'restock', details: { units: 2, stock: 12, unsold: 5 }, at: 1 });
+  for (const sale of [redis.sale, redis.saleAfter]) {
+    sale.set('stock', '12').set('left', '5').set('free', '8-12');
+  }
+});
+
+test('a restock puts more units on sale; one that is in no audit log does not', () => {
+  expect(check(restocked)).toMatchObject({ stock: 12, sold: 7, ok: true, problems: [] });
+  const facts = writable(restocked);
+  facts.mysql.audit.pop();
+  const verdict = check(facts);
+  expect(verdict).toMatchObject({ ok: false, settling: false });
+  expect(verdict.problems).toEqual(['MySQL: the stock is not what operators put on sale']);
+});
+
+test('restocks that do not add up show', () => {
+  const facts = writable(restocked);
+  facts.mysql.audit.push({ action: 'restock', details: { units: 2, stock: 15 }, at: 2 });
+  expect(check(facts)).toMatchObject({ ok: false, settling: false });
+});
+
+test('until Redis has heard of a restock, the sale is settling', () => {
+  const facts = writable(restocked);
+  for (const sale of [facts.redis.sale, facts.redis.saleAfter]) {
+    sale.set('stock', '10').set('left', '3').set('free', '8-10');
+  }
+  expect(check(facts)).toMatchObject({
+    ...{ ok: false, settling: true, problems: [], waiting: ['A restock is on its way to Redis'] },
+  });
+});
+
+test('a board that was full may be short by as many places as orders were cancelled', () => {
+  const many = Array.from({ length: boardMembersMax + 5 }, (_, at) => `u${at}`);
+  const buyers = new Map(many.map((userId, at) => [userId, { firstAtUs: at + 1, quantity: 1 }]));
+  const speed = new Map(many.slice(0, boardMembersMax - 1).map((userId, at) => [userId, at + 1]));
+  const wrong = (cancelled: number) => {
+    const found = createFindings();
+    const boards = { speed, quantity: new Map<string, number>(), score: new Map<string, number>() };
+    checkBoards({ boards, productScore: buyers.size }, buyers, cancelled, found);
+    return found.lines().filter((line) => line.includes('by speed'));
+  };
+  expect(wrong(1)).toEqual([]);
+  expect(wrong(0)).toEqual(['The board by speed is wrong about 6 buyers']);
+  speed.delete('u7');
+  expect(wrong(2)).toEqual([]);
+  expect(wrong(1)).toHaveLength(1);
+  speed.set('u8', 1);
+  expect(wrong(2)).toEqual(['The board by speed is wrong about 1 buyers']);
 });

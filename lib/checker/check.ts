@@ -4,6 +4,7 @@
 
 import { setImmediate } from 'node:timers/promises';
 import { acceptedOrders } from './accepted-orders.ts';
+import { type Audit, checkAudit, readAudit } from './audit.ts';
 import { buyersOf } from './buyers.ts';
 import {
   compareRedis,
@@ -14,7 +15,7 @@ import {
 } from './check-across.ts';
 import { checkBoards } from './check-boards.ts';
 import { checkMysql } from './check-mysql.ts';
-import { checkRedis, parseRedisOrders } from './check-redis.ts';
+import { checkRedis, holdsUnits, parseRedisOrders, type RedisOrders } from './check-redis.ts';
 import { countSold } from './counts.ts';
 import type { Facts, Fields, Rows, Verdict } from './facts.ts';
 import { createFindings, type Findings } from './findings.ts';
@@ -50,14 +51,19 @@ function* judge(facts: Facts): Generator<void, Verdict> {
   const rows: Rows = new Map(orders.map((row) => [row.orderId, row]));
   yield;
   const redisOrders = parseRedisOrders(facts.redis.orders, problems);
-  const unsure = isUnsure(facts, problems, waiting);
-  const look: Look = { facts, accepted, redisOrders, rows, problems, waiting, unsure };
+  const audit = readAudit(facts.mysql.audit, problems);
+  const unsure =
+    isUnsure(facts, problems, waiting) || isOnItsWay({ facts, audit, rows, redisOrders }, waiting);
+  const look: Look = { facts, accepted, redisOrders, rows, audit, problems, waiting, unsure };
   const pending = countPending(look);
   yield;
   const lost = findLost(look);
   yield;
   if (product === undefined) problems.add('MySQL does not know this product');
-  else checkMysql({ ...facts.mysql, product }, accepted, problems);
+  else {
+    checkMysql({ ...facts.mysql, product }, accepted, problems);
+    checkAudit(audit, { product, orders }, problems);
+  }
   yield;
   if (!unsure) compareRowsWithEvents(look);
   if (!unsure) compareTotals(look);
@@ -133,6 +139,28 @@ function isUnsure(facts: Facts, problems: Findings, waiting: Findings): boolean 
   return false;
 }
 
+interface Change {
+  readonly facts: Facts;
+  readonly audit: Audit;
+  readonly rows: Rows;
+  readonly redisOrders: RedisOrders;
+}
+
+/** Whether Redis has still to hear of an operator's change; whoever looks after it brings it. */
+function isOnItsWay({ facts, audit, rows, redisOrders }: Change, waiting: Findings): boolean {
+  const { product } = facts.mysql;
+  const stock = Number(facts.redis.sale.get('stock'));
+  const isRestocked = product !== undefined && product.stock === audit.stock;
+  const isShort = isRestocked && stock < product.stock;
+  if (isShort) waiting.add('A restock is on its way to Redis');
+  const open = [...audit.cancelled.keys()].filter((orderId) => {
+    const order = redisOrders.get(orderId);
+    return order && holdsUnits(order) && rows.get(orderId)?.status === 'cancelled';
+  });
+  for (const orderId of open) waiting.add('Cancellations are on their way to Redis', orderId);
+  return isShort || open.length > 0;
+}
+
 function sameFields(some: Fields, others: Fields): boolean {
   return some.size === others.size && [...some].every(([key, value]) => others.get(key) === value);
 }
@@ -145,13 +173,13 @@ function countPending({ accepted, waiting }: Look): number {
 
 /** The boards are made from events, so they are judged once update-rank has got them all. */
 function judgeBoards(look: Look): void {
-  const { facts, accepted, rows, unsure, problems, waiting } = look;
+  const { facts, accepted, rows, audit, unsure, problems, waiting } = look;
   const { boards, productScore } = facts.redis;
   const areAway =
     productScore === undefined && Object.values(boards).every(({ size }) => size === 0);
   if (areAway && facts.mysql.product?.state === 'settled' && !isLoaded(facts)) return;
   const found = createFindings();
-  checkBoards({ boards, productScore }, buyersOf(accepted, rows), found);
+  checkBoards(facts.redis, buyersOf(accepted, rows), audit.cancelled.size, found);
   if (found.lines().length === 0) return;
   const undelivered = [...accepted.byId.values()].some(
     ({ batch }) => !batch.delivered['update-rank'],

@@ -183,5 +183,6 @@ function mysqlFacts(productId: string, orders: readonly CleanOrder[]): MysqlFact
         })),
       ),
     ),
+    audit: [{ action: 'create', details: { stock: 10 }, at: startUs - 9_000 }],
   };
 }

@@ -1,9 +1,9 @@
 // The part of the facts that lies in MySQL, from one consistent snapshot, so that rows, units and
 // the product's stock can be compared with each other whatever is written meanwhile.
 
-import { eq } from 'drizzle-orm';
+import { asc, eq } from 'drizzle-orm';
 import type { MysqlClient } from '#lib/mysql/connect.ts';
-import { orders, orderUnits, products } from '#lib/mysql/schema.ts';
+import { operations, orders, orderUnits, products } from '#lib/mysql/schema.ts';
 import type { MysqlFacts } from './facts.ts';
 
 export function collectMysql({ db }: MysqlClient, productId: string): Promise<MysqlFacts> {
@@ -20,6 +20,11 @@ export function collectMysql({ db }: MysqlClient, productId: string): Promise<My
           .select()
           .from(orderUnits)
           .where(eq(orderUnits.productId, productId)),
+        audit: await transaction
+          .select({ action: operations.action, details: operations.details, at: operations.at })
+          .from(operations)
+          .where(eq(operations.productId, productId))
+          .orderBy(asc(operations.at)),
       };
     },
     {

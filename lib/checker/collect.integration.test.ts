@@ -5,7 +5,7 @@ import { afterAll, beforeAll, expect, test } from 'vitest';
 import { migrate } from '#functions/persist-order/migrate.ts';
 import { readEnvironment } from '#lib/environment.ts';
 import { connectMysql, type MysqlClient } from '#lib/mysql/connect.ts';
-import { orders, orderUnits, products } from '#lib/mysql/schema.ts';
+import { operations, orders, orderUnits, products } from '#lib/mysql/schema.ts';
 import { boardKey, boardKinds, productsBoardKey, saleKeys } from '#lib/names.ts';
 import { connectRedis } from '#lib/redis/connect.ts';
 import { createLog } from '#lib/telemetry/log.ts';
@@ -109,6 +109,10 @@ async function writeCleanSale(productId: string): Promise<Facts> {
   if (facts.mysql.product) await mysql.db.insert(products).values(facts.mysql.product);
   await mysql.db.insert(orders).values([...facts.mysql.orders]);
   await mysql.db.insert(orderUnits).values([...facts.mysql.units]);
+  for (const line of facts.mysql.audit) {
+    const operationId = uniqueName('operation-');
+    await mysql.db.insert(operations).values({ ...line, operationId, productId, operator: 'ann' });
+  }
   await deliverAll();
   return facts;
 }
@@ -122,6 +126,7 @@ test('a small sale written by hand is read back as it is, and is ok', async () =
     product: written.mysql.product,
     orders: expect.arrayContaining([...written.mysql.orders]) as unknown,
     units: expect.arrayContaining([...written.mysql.units]) as unknown,
+    audit: written.mysql.audit,
   });
   expect(read.redis.orders).toEqual(written.redis.orders);
   expect(read.redis.boards).toEqual(written.redis.boards);
@@ -251,6 +256,12 @@ const corruptions: Record<string, Corrupt> = {
   'MySQL: order user total': row({ userQuantity: 9 }),
   'MySQL: order running total': row({ sold: 9 }),
   'MySQL: order accepted-at': row({ acceptedAt: 1_795_000_000_000_009 }),
+  'MySQL: order cancelled by nobody': row({ status: 'cancelled' }),
+  'MySQL: audit log of another stock': (productId) =>
+    mysql.db
+      .update(operations)
+      .set({ details: { stock: 9 } })
+      .where(eq(operations.productId, productId)),
   'MySQL: unit number': unit({ unit: 8 }),
   'MySQL: unit beyond the stock': unit({ unit: 11 }),
   'MySQL: unit of another order': unit({ orderId: 'x' }),

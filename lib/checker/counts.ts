@@ -21,6 +21,7 @@ export function countSold(look: Look): Counts {
     unitsTooMany(inEvents.units, stock),
     unitsTooMany(soldInRedis(redisOrders, rows), stock),
     unitsTooMany(inRows, stock),
+    soldTooEarly(look),
     0,
   );
   if (oversold > 0) problems.add(`Oversold: ${oversold} units were sold twice or beyond the stock`);
@@ -47,6 +48,38 @@ function soldInEvents({ accepted, rows }: Look) {
     quantity += order.quantity;
   }
   return { units, quantity };
+}
+
+/** The audit log goes by another clock than acceptances. */
+const clocksApartMaxUs = 1_000_000;
+
+/**
+ * Units that were sold again before they were given back: that their order was cancelled later
+ * does not make it right.
+ */
+function soldTooEarly({ accepted, rows, audit }: Look): number {
+  if (audit.cancelled.size === 0) return 0;
+  const holdings = [...accepted.byId].flatMap(([orderId, { order, acceptedAtUs: from }]) => {
+    const isCancelled = rows.get(orderId)?.status === 'cancelled';
+    const until = isCancelled
+      ? (audit.cancelled.get(orderId) ?? from) - clocksApartMaxUs
+      : Number.POSITIVE_INFINITY;
+    return order.units.map(([first, last]) => ({ first, last, from, until, isCancelled }));
+  });
+  holdings.sort((a, b) => a.first - b.first);
+  let tooEarly = 0;
+  let open: typeof holdings = [];
+  for (const next of holdings) {
+    open = open.filter(({ last }) => last >= next.first);
+    for (const other of open) {
+      // Two that were not cancelled are counted as what they are elsewhere.
+      if (!next.isCancelled && !other.isCancelled) continue;
+      const isAtOnce = next.from < other.until && other.from < next.until;
+      if (isAtOnce) tooEarly += Math.min(next.last, other.last) - next.first + 1;
+    }
+    open.push(next);
+  }
+  return tooEarly;
 }
 
 /** Once the topic's beginning is deleted, rows stand for the events that are gone. */

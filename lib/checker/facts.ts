@@ -1,13 +1,15 @@
 // What the stores hold about one sale, as they hold it: nothing is parsed, added up or believed
 // yet, so that `check.ts` can judge even a value that makes no sense.
 
-import type { orders, orderUnits, products } from '#lib/mysql/schema.ts';
+import type { operations, orders, orderUnits, products } from '#lib/mysql/schema.ts';
 import type { BoardKind, consumerGroups } from '#lib/names.ts';
 
 export type Sink = keyof typeof consumerGroups;
 export type ProductRow = typeof products.$inferSelect;
 export type OrderRow = typeof orders.$inferSelect;
 export type UnitRow = typeof orderUnits.$inferSelect;
+/** A line of the audit log. */
+export type AuditRow = Pick<typeof operations.$inferSelect, 'action' | 'details' | 'at'>;
 
 /** The fields of a HASH; empty where the key is missing. */
 export type Fields = ReadonlyMap<string, string>;
@@ -49,6 +51,8 @@ export interface MysqlFacts {
   readonly product: ProductRow | undefined;
   readonly orders: readonly OrderRow[];
   readonly units: readonly UnitRow[];
+  /** What operators did, in order. */
+  readonly audit: readonly AuditRow[];
 }
 
 /** The rows of orders by their ids. */

@@ -40,3 +40,8 @@ test('a sink answers before the source gives up waiting, and holds what one even
   expect(2 * constants.eventOrdersMax).toBeLessThan(constants.persistRowsPerTransactionMax);
   expect(constants.eventBytesMax).toBeLessThan(constants.eventBodyBytesMax);
 });
+
+test('whoever looks after all sales at once is not refused by the pool', () => {
+  const { mysqlQueriesAtOnce, purchaseUpkeepConnections } = constants;
+  expect(mysqlQueriesAtOnce).toBeLessThan(10 * purchaseUpkeepConnections);
+});

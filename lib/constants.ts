@@ -60,5 +60,14 @@ export const settledSaleKeptSeconds = 7 * 24 * 60 * 60;
 /** So long may MySQL be silent on a statement of `purchase`, which other turns wait for. */
 export const mysqlSilenceMaxMs = 4_000;
 
-/** Connections to MySQL of one instance; times `max-scale` they stay within its budget. */
+/**
+ * Connections to MySQL of one instance; times `max-scale` they stay within its budget. Rebuilds,
+ * ticks and reconciliations have their own, so that reads and operators never wait for them.
+ */
 export const purchaseMysqlConnections = 4;
+export const purchaseUpkeepConnections = 4;
+/** Fewer than a pool lets wait for its connections (ten times as many). */
+export const mysqlQueriesAtOnce = 16;
+
+/** A sale is reconciled once in so long, by whichever instance is ticked first. */
+export const reconcileEveryMs = 55_000;

@@ -36,6 +36,11 @@ export function saleKeys(productId: string): SaleKeys {
   };
 }
 
+/** A note that lasts until the sale is to be reconciled again. */
+export function reconcileKey(productId: string): string {
+  return `seckill:{${productId}}:reconciled`;
+}
+
 /** What a product's leaderboard can be ordered by. */
 export const boardKinds = ['speed', 'quantity', 'score'] as const;
 export type BoardKind = (typeof boardKinds)[number];

@@ -10,7 +10,7 @@ import { operatorHeader, sign, signatureHeader } from '#lib/http/signature.ts';
 import { type AppDependencies, createApp } from './app.ts';
 import { createDecide } from './purchase.ts';
 import { type Bench, type Instance, log } from './purchase-fixture.ts';
-import { drainAll } from './tick.ts';
+import { createTick, drainAll } from './tick.ts';
 
 export interface Call {
   readonly body?: unknown;
@@ -50,7 +50,12 @@ export function openApp(
     decide: createDecide({ ...stores, seller }),
     verify: async (productId) =>
       check(await collectFacts({ ...stores, kafkaBrokers: brokers }, productId)),
-    drain: () => drainAll({ ...stores, seller, log }),
+    tick: createTick(
+      () => drainAll({ ...stores, seller, log }),
+      () => Promise.resolve(0),
+      log,
+    ),
+    reconcile: () => Promise.reject(new Error('not of this test')),
     signingKeys,
     readiness: createReadiness(),
     log,

@@ -16,6 +16,7 @@ import { findOrder, listOrders } from './orders.ts';
 import type { Decide } from './purchase.ts';
 import { describeIssues, purchasesSchema, readJson } from './requests.ts';
 import type { Seller } from './sell.ts';
+import { UnknownProducts } from './unknown-products.ts';
 
 export interface AppDependencies {
   readonly redis: RedisClient;
@@ -24,8 +25,11 @@ export interface AppDependencies {
   readonly decide: Decide;
   /** Re-derives a sale from all stores; what `kn-seckill verify` prints. */
   readonly verify: (productId: string) => Promise<object>;
-  /** Publishes what all outboxes hold. */
-  readonly drain: () => Promise<number>;
+  /** Compares a sale over all stores, and repairs it unless it is a dry run. */
+  readonly reconcile: (productId: string, dryRun: boolean) => Promise<object>;
+  /** Looks after all sales. */
+  readonly tick: () => Promise<void>;
+  readonly onUnknownLookup?: (remembered: boolean) => void;
   readonly signingKeys: readonly string[];
   readonly readiness: Readiness;
   readonly log: Log;
@@ -45,7 +49,7 @@ export function createApp(dependencies: AppDependencies): Hono {
   addProbes(app, readiness);
   // A PingSource cannot sign; a tick only makes us do what we would do anyway.
   app.post('/tick', async (context) => {
-    await dependencies.drain();
+    await dependencies.tick();
     return context.body(null, 204);
   });
   // Before anything is read: whoever has no key could fill our memory.
@@ -87,13 +91,19 @@ function addPurchaseRoute(app: Hono, { decide }: AppDependencies): void {
 }
 
 function addReadRoutes(app: Hono, dependencies: AppDependencies): void {
+  const unknown = new UnknownProducts();
   app.get('/products', async (context) => {
     const sales = await listSales(dependencies);
     return context.json({ products: sales.map(productOf) });
   });
   app.get('/products/:productId', async (context) => {
-    const sale = await findSale(dependencies, context.req.param('productId'));
-    return sale ? context.json(productOf(sale)) : problem('unknown_product');
+    const productId = context.req.param('productId');
+    const isKnown = !unknown.has(productId);
+    dependencies.onUnknownLookup?.(!isKnown);
+    const sale = isKnown ? await findSale(dependencies, productId) : undefined;
+    if (sale) return context.json(productOf(sale));
+    if (isKnown) unknown.add(productId);
+    return problem('unknown_product');
   });
   app.get('/orders/:orderId', async (context) => {
     const userId = context.req.query('userId') ?? '';

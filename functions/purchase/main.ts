@@ -4,15 +4,22 @@
 import { setTimeout } from 'node:timers/promises';
 import { checkInSteps } from '#lib/checker/check.ts';
 import { collectFacts } from '#lib/checker/collect.ts';
-import { lockTtlMs, mysqlSilenceMaxMs, purchaseMysqlConnections } from '#lib/constants.ts';
+import {
+  lockTtlMs,
+  mysqlSilenceMaxMs,
+  purchaseMysqlConnections,
+  purchaseUpkeepConnections,
+} from '#lib/constants.ts';
 import { lockTtlOr } from '#lib/crash-point.ts';
 import { type Environment, readEnvironment } from '#lib/environment.ts';
 import { connectEtcd } from '#lib/etcd/connect.ts';
 import { readyWhen } from '#lib/http/ready-when.ts';
 import { close, createReadiness, listen, onTermination } from '#lib/http/serve.ts';
 import { connectProducer } from '#lib/kafka/producer.ts';
+import { readProgress } from '#lib/kafka/read-progress.ts';
 import { createLockManager } from '#lib/lock/lock-manager.ts';
 import { connectMysql } from '#lib/mysql/connect.ts';
+import { consumerGroups, ordersTopic } from '#lib/names.ts';
 import { connectRedis } from '#lib/redis/connect.ts';
 import { run } from '#lib/run.ts';
 import { createLog, type Log } from '#lib/telemetry/log.ts';
@@ -24,8 +31,10 @@ import { createPublisher } from './publish.ts';
 import { createDecide } from './purchase.ts';
 import { eventLogOf } from './read-events.ts';
 import { rebuild } from './rebuild.ts';
+import { reconcile } from './reconcile.ts';
+import { tellOf } from './reconcile-report.ts';
 import { createSeller } from './sell.ts';
-import { drainAll } from './tick.ts';
+import { createTick, drainAll, reconcileDue } from './tick.ts';
 
 async function start(): Promise<void> {
   const environment = readEnvironment(environmentNames);
@@ -33,34 +42,25 @@ async function start(): Promise<void> {
   const registry = createRegistry('purchase');
   const metrics = createMetrics(registry);
   const stores = connectStores(environment, log, metrics);
-  const { redis, mysql, locks, publisher, kafkaBrokers } = stores;
+  const { redis, mysql, locks, publisher } = stores;
 
   const signingKeys = environment.SECKILL_SIGNING_KEYS;
-  const rebuilding = {
-    redis,
-    mysql,
-    publisher,
-    ...eventLogOf({ brokers: kafkaBrokers, signingKeys }),
-  };
-  const seller = createSeller({
-    redis,
-    publisher,
+  const { seller, decide, drain, tick, reconcileOne } = createDomain(
+    stores,
+    signingKeys,
+    metrics,
     log,
-    acquire: (productId, signal) => locks.acquire(productId, { signal }),
-    rebuild: (productId, held) => rebuild(rebuilding, productId, held),
-    answerOffSale: (productId, purchases) => answerOffSale({ mysql }, productId, purchases),
-    onRebuild: metrics.countRebuild,
-    onTurn: metrics.countTurn,
-  });
-  const drain = () => drainAll({ redis, mysql, seller, log });
+  );
   const readiness = createReadiness();
   const app = createApp({
     redis,
     mysql,
     seller,
-    decide: createDecide({ redis, mysql, seller }),
+    ...{ decide, tick, reconcile: reconcileOne },
+    onUnknownLookup: (hit) => {
+      metrics.countCacheLookup('unknown_products', hit);
+    },
     verify: async (productId) => checkInSteps(await collectFacts(stores, productId)),
-    drain,
     signingKeys,
     readiness,
     log,
@@ -88,6 +88,56 @@ async function start(): Promise<void> {
   await readyWhen(readiness, storeChecks(stores), log);
   // Whatever an instance before us left pending.
   await drainNow();
+}
+
+/** What decides about purchases, and what looks after the sales beside them. */
+function createDomain(
+  stores: ReturnType<typeof connectStores>,
+  signingKeys: readonly string[],
+  metrics: PurchaseMetrics,
+  log: Log,
+) {
+  const { redis, mysql, upkeepMysql, locks, publisher, kafkaBrokers } = stores;
+  const rebuilding = {
+    redis,
+    mysql: upkeepMysql,
+    publisher,
+    ...eventLogOf({ brokers: kafkaBrokers, signingKeys }),
+  };
+  const loads = new Map<string, number>();
+  const loadsOf = (productId: string) => loads.get(productId) ?? 0;
+  const seller = createSeller({
+    redis,
+    publisher,
+    log,
+    acquire: (productId, signal) => locks.acquire(productId, { signal }),
+    rebuild: (productId, held) => {
+      loads.set(productId, loadsOf(productId) + 1);
+      return rebuild(rebuilding, productId, held);
+    },
+    answerOffSale: (productId, purchases) => answerOffSale({ mysql }, productId, purchases),
+    onRebuild: metrics.countRebuild,
+    onTurn: metrics.countTurn,
+  });
+  const drain = () => drainAll({ redis, mysql: upkeepMysql, seller, log });
+  const reconciling = {
+    ...{ ...rebuilding, seller, log },
+    readProgress: () => readProgress(kafkaBrokers, ordersTopic, Object.values(consumerGroups)),
+  };
+  const tell = tellOf(metrics, log);
+  return {
+    ...{ seller, drain },
+    decide: createDecide({
+      ...{ redis, mysql, seller, loadsOf },
+      onStockLookups: metrics.countStockLookups,
+      onWhereabouts: (hit) => {
+        metrics.countCacheLookup('whereabouts', hit);
+      },
+    }),
+    tick: createTick(drain, () => reconcileDue(reconciling, tell), log),
+    reconcileOne: async (productId: string, dryRun: boolean) =>
+      tell(await reconcile(reconciling, productId, { dryRun, deep: true })),
+  };
 }
 
 /** Somebody else may hold a lock for long; then it is his to drain. */
@@ -122,11 +172,12 @@ function connectStores(environment: OwnEnvironment, log: Log, metrics: PurchaseM
     signingKeys: environment.SECKILL_SIGNING_KEYS,
     onSend: metrics.countSend,
   });
+  const mysqlUrl = environment.SECKILL_MYSQL_URL;
+  const options = { silenceMaxMs: mysqlSilenceMaxMs };
   return {
     redis: connectRedis(environment.SECKILL_REDIS_URL, log),
-    mysql: connectMysql(environment.SECKILL_MYSQL_URL, purchaseMysqlConnections, {
-      silenceMaxMs: mysqlSilenceMaxMs,
-    }),
+    mysql: connectMysql(mysqlUrl, purchaseMysqlConnections, options),
+    upkeepMysql: connectMysql(mysqlUrl, purchaseUpkeepConnections, options),
     locks,
     publisher,
     kafkaBrokers,

@@ -3,11 +3,16 @@
 import { Counter, Gauge, Histogram, type Registry } from 'prom-client';
 import type { LockEvent, LockState } from '#lib/lock/lock.ts';
 import type { PurchaseAnswer } from '#lib/outcome.ts';
+import type { Reconciliation } from '#lib/reconcile/report.ts';
 
 export interface PurchaseMetrics {
   readonly countTurn: (answers: readonly PurchaseAnswer[]) => void;
   readonly countSend: (events: number, acknowledged: boolean) => void;
   readonly countRebuild: () => void;
+  readonly countReconciliation: (found: Reconciliation) => void;
+  /** So many purchases were decided, from Redis as it was (`hit`) or not (`miss`). */
+  readonly countStockLookups: (result: 'hit' | 'miss', purchases: number) => void;
+  readonly countCacheLookup: (cache: 'whereabouts' | 'unknown_products', hit: boolean) => void;
   readonly countLockEvent: (event: LockEvent) => void;
   /** Reads the locks' state at each scrape. */
   readonly watchLocks: (state: () => LockState) => void;
@@ -52,6 +57,8 @@ export function createMetrics(registry: Registry): PurchaseMetrics {
     registers,
   });
   return {
+    ...reconciliationCounters(registers),
+    ...lookupCounters(registers),
     countTurn(answers) {
       turnOrders.observe(answers.length);
       for (const { outcome } of answers) purchases.inc({ outcome });
@@ -75,6 +82,85 @@ export function createMetrics(registry: Registry): PurchaseMetrics {
           this.set(state().held);
         },
       });
+    },
+  };
+}
+
+function reconciliationCounters(
+  registers: Registry[],
+): Pick<PurchaseMetrics, 'countReconciliation'> {
+  const runs = new Counter({
+    name: 'seckill_reconciliations_total',
+    help: 'Sales compared over all stores, by whether all was well in the end.',
+    labelNames: ['ok'],
+    registers,
+  });
+  const differences = new Counter({
+    name: 'seckill_reconcile_differences_total',
+    help: 'Differences between the stores that a reconciliation found, by what differs.',
+    labelNames: ['code'],
+    registers,
+  });
+  const repairs = new Counter({
+    name: 'seckill_reconcile_repairs_total',
+    help: 'Differences that a reconciliation repaired, by how.',
+    labelNames: ['repair'],
+    registers,
+  });
+  const oversold = new Counter({
+    name: 'seckill_reconcile_oversold_units_total',
+    help: 'Units found sold twice or beyond the stock, counted at every look. Must stay 0.',
+    registers,
+  });
+  const lost = new Counter({
+    name: 'seckill_reconcile_lost_orders_total',
+    help: 'Accepted orders found without a row that nothing brings back. Must stay 0.',
+    registers,
+  });
+  const last = new Gauge({
+    name: 'seckill_reconcile_last_timestamp_seconds',
+    help: 'When this instance last compared a sale, since 1970.',
+    registers,
+  });
+  return {
+    countReconciliation(found) {
+      runs.inc({ ok: String(found.ok) });
+      for (const { code, repair, repaired } of found.differences) {
+        differences.inc({ code });
+        if (repaired && repair) repairs.inc({ repair });
+      }
+      oversold.inc(found.oversold);
+      lost.inc(found.lost);
+      last.setToCurrentTime();
+    },
+  };
+}
+
+function lookupCounters(
+  registers: Registry[],
+): Pick<PurchaseMetrics, 'countStockLookups' | 'countCacheLookup'> {
+  const stock = new Counter({
+    name: 'seckill_stock_lookups_total',
+    help:
+      'Purchases that were decided, by where their stock was: hit, in Redis as it was; miss, ' +
+      'in MySQL, from which the sale was loaded first or which answered itself (off sale).',
+    labelNames: ['result'],
+    registers,
+  });
+  const caches = new Counter({
+    name: 'seckill_cache_lookups_total',
+    help: 'What this instance remembered for a moment (hit), or asked a store for (miss).',
+    labelNames: ['cache', 'result'],
+    registers,
+  });
+  // From the first scrape on, so that the rate of the first is not lost.
+  for (const result of ['hit', 'miss'] as const) stock.inc({ result }, 0);
+  return {
+    countStockLookups(result, purchases) {
+      stock.inc({ result }, purchases);
+    },
+    countCacheLookup(cache, hit) {
+      caches.inc({ cache, result: hit ? 'hit' : 'miss' });
     },
   };
 }

@@ -23,7 +23,9 @@ import {
   ordersQuerySchema,
   readJson,
   restockSchema,
+  warmSchema,
 } from './requests.ts';
+import { warmSales } from './warm.ts';
 
 type Change = (
   dependencies: OperateDependencies,
@@ -95,6 +97,16 @@ function addSaleChanges(app: Hono, dependencies: AppDependencies): void {
     return explain(async () =>
       context.json(await restockSale(dependencies, productId, operation, body.data.units)),
     );
+  });
+  app.post('/operator/sales/warm', async (context) => {
+    const body = warmSchema.safeParse(await readJson(context));
+    if (!body.success) return problem('malformed', { detail: describeIssues(body.error) });
+    return context.json({ sales: await warmSales(dependencies, body.data.productIds) });
+  });
+  app.post('/operator/sales/:productId/reconcile', async (context) => {
+    const productId = context.req.param('productId');
+    const dryRun = context.req.query('dryRun') !== undefined;
+    return explain(async () => context.json(await dependencies.reconcile(productId, dryRun)));
   });
   app.post('/operator/sales/:productId/:change', async (context) => {
     const change = changes.get(context.req.param('change'));

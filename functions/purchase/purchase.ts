@@ -19,6 +19,11 @@ interface Dependencies {
   readonly redis: RedisClient;
   readonly mysql: MysqlClient;
   readonly seller: Seller;
+  /** How often this instance has loaded the sale: whoever waited for that was not served by Redis. */
+  readonly loadsOf?: (productId: string) => number;
+  /** Told of purchases that were decided, by where their stock was found. */
+  readonly onStockLookups?: (result: 'hit' | 'miss', purchases: number) => void;
+  readonly onWhereabouts?: (remembered: boolean) => void;
 }
 
 /** Where a product's purchases are decided. */
@@ -29,7 +34,8 @@ const rememberedMs = 1_000;
 const rememberedMax = 10_000;
 
 /** Throws where a store is away and nothing can be said; then every answer is `unavailable`. */
-export function createDecide({ redis, mysql, seller }: Dependencies): Decide {
+export function createDecide(dependencies: Dependencies): Decide {
+  const { redis, mysql, seller, loadsOf = () => 0, onStockLookups, onWhereabouts } = dependencies;
   const remembered = new Map<string, { until: number; whereabouts: Promise<Whereabouts> }>();
 
   async function find(productId: string): Promise<Whereabouts> {
@@ -42,7 +48,9 @@ export function createDecide({ redis, mysql, seller }: Dependencies): Decide {
   function whereaboutsOf(productId: string): Promise<Whereabouts> {
     const now = performance.now();
     const known = remembered.get(productId);
-    if (known && known.until > now) return known.whereabouts;
+    const isRemembered = known !== undefined && known.until > now;
+    onWhereabouts?.(isRemembered);
+    if (isRemembered) return known.whereabouts;
     if (remembered.size >= rememberedMax) remembered.clear();
     const whereabouts = find(productId);
     remembered.set(productId, { until: now + rememberedMs, whereabouts });
@@ -52,9 +60,15 @@ export function createDecide({ redis, mysql, seller }: Dependencies): Decide {
 
   return async (productId, purchases) => {
     switch (await whereaboutsOf(productId)) {
-      case 'on sale':
-        return seller.purchase(productId, purchases);
+      case 'on sale': {
+        const loadsBefore = loadsOf(productId);
+        const answers = await seller.purchase(productId, purchases);
+        const decided = answers.filter(({ outcome }) => outcome !== 'unavailable').length;
+        onStockLookups?.(loadsOf(productId) === loadsBefore ? 'hit' : 'miss', decided);
+        return answers;
+      }
       case 'off sale':
+        onStockLookups?.('miss', purchases.length);
         return answerOffSale({ mysql }, productId, purchases);
     }
   };

@@ -88,6 +88,13 @@ export const ordersQuerySchema = z.strictObject({
 
 export const logQuerySchema = z.strictObject({ limit: pageOf(200, 1_000) });
 
+/** As many sales as are loaded while one request waits. */
+const warmedAtOnceMax = 500;
+
+export const warmSchema = z.strictObject({
+  productIds: z.array(z.string().regex(productIdPattern)).min(1).max(warmedAtOnceMax),
+});
+
 export const operationSchema = z.object({
   operationId: z.string().regex(/^[A-Za-z0-9_-]{8,50}$/, 'must be 8 to 50 of A-Z, a-z, 0-9, _, -'),
   operator: z.string().min(1).max(userIdBytesMax),

@@ -8,6 +8,8 @@ const requestTimeoutMs = 5_000;
 export interface Progress {
   /** Group → partition → the first offset that is not committed; -1 where nothing is. */
   readonly committed: ReadonlyMap<string, ReadonlyMap<number, number>>;
+  /** Partition → the offset that its next record will have; asked for after `committed`. */
+  readonly ends: ReadonlyMap<number, number>;
   /** False once the topic's oldest records have been deleted. */
   readonly complete: boolean;
 }
@@ -32,7 +34,11 @@ export async function readProgress(
     const committed = new Map<string, ReadonlyMap<number, number>>();
     for (const group of groups) committed.set(group, await committedBy(admin, group, topic));
     const offsets = await admin.fetchTopicOffsets(topic);
-    return { committed, complete: offsets.every(({ low }) => Number(low) === 0) };
+    return {
+      committed,
+      ends: new Map(offsets.map(({ partition, high }) => [partition, Number(high)])),
+      complete: offsets.every(({ low }) => Number(low) === 0),
+    };
   } catch (error) {
     throw new KafkaUnavailable(`the progress in ${topic} could not be read`, { cause: error });
   } finally {

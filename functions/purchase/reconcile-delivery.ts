@@ -1,0 +1,56 @@
+// Whether the two sinks have answered for every event that was in the topic at a moment. Offsets
+// are committed once an event is answered for, be it by a dead letter.
+
+import { setTimeout } from 'node:timers/promises';
+import type { Progress } from '#lib/kafka/read-progress.ts';
+import { consumerGroups } from '#lib/names.ts';
+
+type Group = keyof typeof consumerGroups;
+
+/** Whether each group has answered for every event up to the moment, and how many are open. */
+export type Delivery = Readonly<Record<Group, boolean>> & {
+  readonly lag: Readonly<Record<Group, number>>;
+};
+
+interface Dependencies {
+  readonly readProgress: () => Promise<Progress>;
+  readonly deliveryWaitMs?: number;
+}
+
+const deliveryWaitMs = 5_000;
+const pollMs = 250;
+
+/**
+ * Takes the topic's ends, and waits for the groups to reach them, for a while. Throws
+ * KafkaUnavailable.
+ */
+export async function awaitDelivery(dependencies: Dependencies): Promise<Delivery> {
+  const deadline = performance.now() + (dependencies.deliveryWaitMs ?? deliveryWaitMs);
+  let progress = await dependencies.readProgress();
+  const { ends } = progress;
+  for (;;) {
+    const lag = {
+      'persist-order': openIn(progress, 'persist-order', ends),
+      'update-rank': openIn(progress, 'update-rank', ends),
+    };
+    const isDone = lag['persist-order'] === 0 && lag['update-rank'] === 0;
+    if (isDone || performance.now() + pollMs > deadline) {
+      return {
+        'persist-order': lag['persist-order'] === 0,
+        'update-rank': lag['update-rank'] === 0,
+        lag,
+      };
+    }
+    await setTimeout(pollMs);
+    progress = await dependencies.readProgress();
+  }
+}
+
+function openIn({ committed }: Progress, group: Group, ends: ReadonlyMap<number, number>): number {
+  const offsets = committed.get(consumerGroups[group]);
+  let open = 0;
+  for (const [partition, end] of ends) {
+    open += Math.max(0, end - Math.max(0, offsets?.get(partition) ?? 0));
+  }
+  return open;
+}

@@ -7,6 +7,7 @@ import { epochUsOf } from '#lib/order-event.ts';
 import { type Measure, warmUpSeconds } from './bench.ts';
 import { openSale, tokenOf, verify } from './operate.ts';
 import { timesRow } from './row.ts';
+import { buyOne, steadily } from './steady.ts';
 import type { System } from './system.ts';
 
 const name = 'board-delay';
@@ -14,7 +15,6 @@ const ordersPerSecond = 1_000;
 /** Every so many'th buyer looks for themselves. */
 const sampleEvery = 20;
 const pollMs = 2;
-const tickMs = 5;
 const visibleDeadlineMs = 15_000;
 /** A board keeps its first 10,000: who comes later is never seen. */
 const secondsMax = 9;
@@ -33,42 +33,17 @@ export const boardDelay: Measure = async ({ system, options }) => {
 };
 
 async function buySteadily(system: System, product: string, seconds: number) {
-  const orders = seconds * ordersPerSecond;
-  const tokens = Array.from({ length: orders }, (_, n) => tokenOf(system, `${product}-${n}`));
+  const count = seconds * ordersPerSecond;
+  const tokens = Array.from({ length: count }, (_, n) => tokenOf(system, `${product}-${n}`));
   const pool = new Pool(system.edge.url, { connections: 128 });
   const delaysMs: number[] = [];
-  const buyAndLook = async (token: string, n: number) => {
-    await buy(pool, product, token);
+  const perSecond = await steadily({ perSecond: ordersPerSecond, count }, async (n) => {
+    const token = tokens[n] ?? '';
+    await buyOne(pool, product, token);
     if (n % sampleEvery === 0) delaysMs.push(await untilVisible(pool, product, token));
-  };
-  const startedAtMs = performance.now();
-  const under: Promise<void>[] = [];
-  while (under.length < orders) {
-    const dueOrders = ((performance.now() - startedAtMs) / 1_000) * ordersPerSecond;
-    for (const token of tokens.slice(under.length, Math.ceil(dueOrders))) {
-      under.push(buyAndLook(token, under.length));
-    }
-    await setTimeout(tickMs);
-  }
-  const perSecond = orders / ((performance.now() - startedAtMs) / 1_000);
-  await Promise.all(under);
+  });
   await pool.close();
   return { delaysMs, perSecond };
-}
-
-async function buy(pool: Pool, product: string, token: string): Promise<void> {
-  const { statusCode, body } = await pool.request({
-    method: 'POST',
-    path: `/api/products/${product}/purchase`,
-    headers: {
-      authorization: `Bearer ${token}`,
-      'idempotency-key': 'the-only-order',
-      'content-type': 'application/json',
-    },
-    body: '{"quantity":1}',
-  });
-  const text = await body.text();
-  if (statusCode !== 202) throw new Error(`a purchase was answered ${statusCode}: ${text}`);
 }
 
 /** Milliseconds between the acceptance, by the event's time, and the board that shows the buyer. */

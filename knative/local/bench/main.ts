@@ -15,6 +15,7 @@ import { type Bench, type Measure, measureDoNothing } from './bench.ts';
 import { boardDelay } from './board-delay.ts';
 import * as buy from './buy.ts';
 import { createBuyers } from './buyers.ts';
+import { accept2Instances, accept3Instances, lockWait } from './instances.ts';
 import { raiseLimits } from './operate.ts';
 import { type Name, names, type Options, readOptions, usage } from './options.ts';
 import { persist } from './persist.ts';
@@ -22,14 +23,19 @@ import { acceptPurchaseOnly } from './purchase-only.ts';
 import { ready } from './ready.ts';
 import { type Row, rateRow, tableOf } from './row.ts';
 import { startSystem } from './system.ts';
+import { millionUnits } from './units.ts';
 import { ensureWrk } from './wrk.ts';
 
 const measures: Readonly<Record<Exclude<Name, 'do-nothing'>, Measure>> = {
   accept: buy.accept,
   'accept-with-sinks': buy.acceptWithSinks,
   'accept-purchase-only': acceptPurchaseOnly,
-  'accept-3-instances': buy.accept3Instances,
+  'accept-2-instances': accept2Instances,
+  'accept-3-instances': accept3Instances,
+  'lock-wait': lockWait,
+  'accept-10-products': buy.accept10Products,
   'accept-100-products': buy.accept100Products,
+  'accept-1m-units': millionUnits,
   'sold-out': buy.soldOut,
   'rate-limited': buy.rateLimited,
   persist,

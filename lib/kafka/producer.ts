@@ -2,7 +2,7 @@
 // a send that counts only if every partition answered, and no second use after a failure
 // (kafkajs resolves sends whose leader moved and reuses sequence numbers after an error).
 
-import { Kafka, logLevel, type Producer } from 'kafkajs';
+import { Kafka, type KafkaConfig, logLevel, type Producer } from 'kafkajs';
 import { kafkaSendTimeoutMs } from '#lib/constants.ts';
 import { KafkaUnavailable } from './unavailable.ts';
 
@@ -22,9 +22,17 @@ export interface EventProducer {
   discard(): void;
 }
 
+/** What makes producers: kafkajs, or what takes its place in a simulation. */
+export type KafkaClient = Pick<Kafka, 'producer'>;
+
+const createKafka = (config: KafkaConfig): KafkaClient => new Kafka(config);
+
 /** Connects a new producer, with sequence numbers of its own. Throws KafkaUnavailable. */
-export async function connectProducer(brokers: readonly string[]): Promise<EventProducer> {
-  const kafka = new Kafka({
+export async function connectProducer(
+  brokers: readonly string[],
+  createClient = createKafka,
+): Promise<EventProducer> {
+  const kafka = createClient({
     clientId: 'seckill-purchase',
     brokers: [...brokers],
     connectionTimeout: 1_000,

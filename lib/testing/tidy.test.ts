@@ -16,7 +16,7 @@ const files = execFileSync('git', ['ls-files', '--cached', '--others', '--exclud
 const read = (file: string) => readFileSync(join(root, file), 'utf8');
 const code = files.filter((file) => file.endsWith('.ts'));
 /** What only tests use is named so. */
-const forTests = /\.test\.ts$|testing\/|fixture|under-test|\/test-|\/own-/;
+const forTests = /\.test\.ts$|testing\/|simulation\/|fixture|under-test|\/test-|\/own-/;
 const product = code.filter((file) => !forTests.test(file));
 const functionNames = ['ratelimit-edge', 'purchase', 'persist-order', 'update-rank'];
 

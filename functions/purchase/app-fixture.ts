@@ -6,7 +6,13 @@ import { recordBatch } from '#lib/board/board.ts';
 import { check } from '#lib/checker/check.ts';
 import { collectFacts } from '#lib/checker/collect.ts';
 import { createReadiness } from '#lib/http/serve.ts';
-import { operatorHeader, sign, signatureHeader } from '#lib/http/signature.ts';
+import {
+  operationHeader,
+  operatorHeader,
+  sign,
+  signatureHeader,
+  subjectOf,
+} from '#lib/http/signature.ts';
 import { type AppDependencies, createApp } from './app.ts';
 import { createDecide } from './purchase.ts';
 import { type Bench, type Instance, log } from './purchase-fixture.ts';
@@ -69,15 +75,16 @@ export function openApp(
   };
   const call = (method: string, path: string, given: Call = {}): Promise<Answer> => {
     const body = given.body === undefined ? '' : JSON.stringify(given.body);
-    const operator = given.operator === undefined ? [] : [encodeURIComponent(given.operator)];
-    const subject = [method, path, ...operator].join(' ');
+    const operator = given.operator === undefined ? undefined : encodeURIComponent(given.operator);
+    const { operationId } = given;
+    const subject = subjectOf({ method, path, operator, operationId });
     const headers: Record<string, string> = {
       'content-type': 'application/json',
       [signatureHeader]: sign(given.keys ?? signingKeys, subject, body),
       ...given.headers,
     };
-    if (operator[0] !== undefined) headers[operatorHeader] = operator[0];
-    if (given.operationId !== undefined) headers['operation-id'] = given.operationId;
+    if (operator !== undefined) headers[operatorHeader] = operator;
+    if (operationId !== undefined) headers[operationHeader] = operationId;
     return request(path, { method, headers, ...(body === '' ? {} : { body }) });
   };
   return {

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { batchOrdersMax } from '#lib/constants.ts';
-import { operatorHeader, sign, signatureHeader } from '#lib/http/signature.ts';
+import { operationHeader, operatorHeader, sign, signatureHeader } from '#lib/http/signature.ts';
 import { connectMysql } from '#lib/mysql/connect.ts';
 import { saleKeys } from '#lib/names.ts';
 import { connectRedis } from '#lib/redis/connect.ts';
@@ -63,7 +63,7 @@ describe('what is not signed', () => {
     expect(wrong.status).toBe(401);
   });
 
-  test('a signature is for one method, path, query, body and operator', async () => {
+  test('a signature is for one method, path, query, body, operator and operation', async () => {
     const { signingKeys } = bench;
     const signed = (subject: string, body = '') => ({
       [signatureHeader]: sign(signingKeys, subject, body),
@@ -85,6 +85,13 @@ describe('what is not signed', () => {
     expect((await get(path, { ...asAnn, [operatorHeader]: 'ann' })).status).toBe(200);
     expect((await get(path, { ...asAnn, [operatorHeader]: 'bob' })).status).toBe(401);
     expect((await get(path, asAnn)).status).toBe(401);
+    const changed = { ...asAnn, [operatorHeader]: 'ann', [operationHeader]: 'another-change' };
+    expect((await get(path, changed)).status).toBe(401);
+    const named = { ...changed, ...signed(`GET ${path} ann another-change`) };
+    expect((await get(path, named)).status).toBe(200);
+    expect((await get(path, { ...named, [operationHeader]: 'a-third' })).status).toBe(401);
+    const { [operationHeader]: _, ...unnamed } = named;
+    expect((await get(path, unnamed)).status).toBe(401);
     // A buyer's request that the edge has signed does not open the operators' door.
     expect((await get(path, signed(`GET ${path}`))).status).toBe(403);
   });

@@ -5,7 +5,13 @@ import { Hono } from 'hono';
 import { bodyLimit } from 'hono/body-limit';
 import { problem } from '#lib/http/problem.ts';
 import { addProbes, type Readiness } from '#lib/http/serve.ts';
-import { isSigned, operatorHeader, signatureHeader } from '#lib/http/signature.ts';
+import {
+  isSigned,
+  operationHeader,
+  operatorHeader,
+  signatureHeader,
+  subjectOf,
+} from '#lib/http/signature.ts';
 import type { MysqlClient } from '#lib/mysql/connect.ts';
 import { productIdOf } from '#lib/order-id.ts';
 import type { RedisClient } from '#lib/redis/connect.ts';
@@ -65,10 +71,14 @@ function requireSignature(app: Hono, keys: readonly string[]): void {
   app.use(async (context, next) => {
     const { method, url } = context.req;
     const { pathname, search } = new URL(url);
-    const operator = context.req.header(operatorHeader);
-    const subject = [method, pathname + search, operator].filter((part) => part !== undefined);
+    const subject = subjectOf({
+      method,
+      path: pathname + search,
+      operator: context.req.header(operatorHeader),
+      operationId: context.req.header(operationHeader),
+    });
     const body = await context.req.text();
-    if (!isSigned(keys, subject.join(' '), body, context.req.header(signatureHeader))) {
+    if (!isSigned(keys, subject, body, context.req.header(signatureHeader))) {
       return problem('unauthenticated', { detail: 'The signature is missing or wrong.' });
     }
     return next();

@@ -4,7 +4,7 @@
 import type { Context, Hono } from 'hono';
 import { StoreUnavailable } from '#lib/checker/collect.ts';
 import { problem } from '#lib/http/problem.ts';
-import { operatorHeader } from '#lib/http/signature.ts';
+import { operationHeader, operatorHeader } from '#lib/http/signature.ts';
 import type { AppDependencies } from './app.ts';
 import { readAuditLog } from './audit-log.ts';
 import { cancelOrder, UnknownOrder } from './cancel-order.ts';
@@ -156,7 +156,7 @@ function unknownOrder(): Response {
 
 function operationOf(context: Context): Operation | Response {
   const operation = operationSchema.safeParse({
-    operationId: context.req.header('operation-id'),
+    operationId: context.req.header(operationHeader),
     operator: decodeURIComponent(context.req.header(operatorHeader) ?? ''),
   });
   if (operation.success) return operation.data;

@@ -3,6 +3,7 @@
 
 import { limitSchema, readLimits, setLimit, type Tier, tiers } from '#lib/buckets/limits.ts';
 import type { Limit } from '#lib/buckets/take.ts';
+import { operationHeader } from '#lib/http/signature.ts';
 import type { RedisClient } from '#lib/redis/connect.ts';
 import type { Log } from '#lib/telemetry/log.ts';
 import { type Answer, apiHeaders, json, refuse } from './answers.ts';
@@ -42,7 +43,7 @@ export function createOperator({ redis, purchase, log }: DependsOn): Operator {
       const read = request.method === 'DELETE' ? { limit: null } : await readLimit(request);
       if ('response' in read) return read.response;
       await fromRedis(setLimit(redis, asked, read.limit));
-      const operationId = request.headers.get('operation-id')?.slice(0, 64);
+      const operationId = request.headers.get(operationHeader)?.slice(0, 64);
       log.info({ ...asked, ...read, operationId }, 'a limit was changed');
       return limits();
     },
@@ -56,6 +57,7 @@ export function createOperator({ redis, purchase, log }: DependsOn): Operator {
         headers: headersOf(request),
         body,
         operatorId,
+        operationId: request.headers.get(operationHeader) ?? undefined,
         timeoutMs,
       });
       return relay(response);
@@ -91,12 +93,8 @@ async function readLimit(request: Request): Promise<{ limit: Limit } | Answer> {
 }
 
 function headersOf(request: Request): Record<string, string> {
-  const passed: Record<string, string> = {};
-  for (const name of ['content-type', 'operation-id']) {
-    const value = request.headers.get(name);
-    if (value !== null) passed[name] = value;
-  }
-  return passed;
+  const type = request.headers.get('content-type');
+  return type === null ? {} : { 'content-type': type };
 }
 
 /** What `purchase` says, as it says it; a refused signature is our fault, not the operator's. */

@@ -30,6 +30,17 @@ test.each(['GET', 'POST', 'PUT', 'PATCH', 'DELETE'])(
   },
 );
 
+test('who acts, and under which id, is signed', async () => {
+  const request = { method: 'POST', path: '/operator/x', operatorId: '操作 员' };
+  await client.request(request);
+  await client.request({ ...request, operationId: 'an operation' });
+  expect(purchase.seen.map(({ isSigned }) => isSigned)).toEqual([true, true]);
+  const [without, withId] = purchase.seen.map(({ headers }) => headers);
+  expect(without).not.toHaveProperty('operation-id');
+  expect(withId).toMatchObject({ 'operation-id': 'an operation' });
+  expect(withId?.['x-seckill-signature']).not.toBe(without?.['x-seckill-signature']);
+});
+
 test('connections are kept', async () => {
   const ports = new Set<number | undefined>();
   purchase.answer = (_request, response) => {

@@ -5,7 +5,13 @@
 import { Agent, type ClientRequest, request as plainRequest } from 'node:http';
 import { Agent as TlsAgent, request as tlsRequest } from 'node:https';
 import { edgeForwardTimeoutMs } from '#lib/constants.ts';
-import { operatorHeader, sign, signatureHeader } from '#lib/http/signature.ts';
+import {
+  operationHeader,
+  operatorHeader,
+  sign,
+  signatureHeader,
+  subjectOf,
+} from '#lib/http/signature.ts';
 import { Unavailable } from './unavailable.ts';
 
 export interface PurchaseRequest {
@@ -17,6 +23,8 @@ export interface PurchaseRequest {
   readonly headers?: Readonly<Record<string, string>>;
   /** Who acts, on `/operator/*`. */
   readonly operatorId?: string;
+  /** Under which id, as the operator gave it. */
+  readonly operationId?: string | undefined;
   readonly timeoutMs?: number;
 }
 
@@ -98,18 +106,19 @@ function exchange(outgoing: ClientRequest, body: string): Promise<PurchaseRespon
 }
 
 function headersOf(
-  { method, path, headers, operatorId }: PurchaseRequest,
+  { method, path, headers, operatorId, operationId }: PurchaseRequest,
   body: string,
   signingKeys: readonly string[],
 ): Record<string, string> {
   const operator = operatorId === undefined ? undefined : encodeURIComponent(operatorId);
-  const subject = `${method} ${path}${operator === undefined ? '' : ` ${operator}`}`;
+  const subject = subjectOf({ method, path, operator, operationId });
   return {
     ...(body === '' ? {} : { 'content-type': 'application/json' }),
     ...headers,
     // Said by us: for a DELETE Node would send a body without saying where it ends.
     'content-length': String(Buffer.byteLength(body)),
     ...(operator === undefined ? {} : { [operatorHeader]: operator }),
+    ...(operationId === undefined ? {} : { [operationHeader]: operationId }),
     [signatureHeader]: sign(signingKeys, subject, body),
   };
 }

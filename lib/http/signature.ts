@@ -9,6 +9,26 @@ export const signatureHeader = 'x-seckill-signature';
 /** Names the operator (URI-encoded) on `/operator/*`; part of what is signed. */
 export const operatorHeader = 'x-seckill-operator';
 
+/** Names an operator's change, which is made once; part of what is signed. */
+export const operationHeader = 'operation-id';
+
+/** What identifies a request between functions, beside its body. */
+export interface RequestSubject {
+  readonly method: string;
+  /** With its query, encoded as it goes over the wire. */
+  readonly path: string;
+  /** The operator's header as it is sent, on `/operator/*`. */
+  readonly operator?: string | undefined;
+  /** The operation's header as it is sent; counts for an operator only. */
+  readonly operationId?: string | undefined;
+}
+
+/** The subject of a request's signature. Whatever else a header says is not vouched for. */
+export function subjectOf({ method, path, operator, operationId }: RequestSubject): string {
+  if (operator === undefined) return `${method} ${path}`;
+  return `${method} ${path} ${operator}${operationId === undefined ? '' : ` ${operationId}`}`;
+}
+
 /**
  * Signs `subject` (what the bytes are for: a batch id, a path) and the bytes themselves with the
  * first of the keys. Hexadecimal, so it is safe as a header.

@@ -6,7 +6,13 @@ import type { Hono } from 'hono';
 import { SignJWT } from 'jose';
 import { Registry } from 'prom-client';
 import { close, createReadiness, listen } from '#lib/http/serve.ts';
-import { isSigned, operatorHeader, signatureHeader } from '#lib/http/signature.ts';
+import {
+  isSigned,
+  operationHeader,
+  operatorHeader,
+  signatureHeader,
+  subjectOf,
+} from '#lib/http/signature.ts';
 import { connectRedis, type RedisClient } from '#lib/redis/connect.ts';
 import { createLog } from '#lib/telemetry/log.ts';
 import { createAdmit } from '../admit.ts';
@@ -69,8 +75,10 @@ export async function startFakePurchase(): Promise<FakePurchase> {
   const server = createServer((incoming, response) => {
     void readAll(incoming).then((body) => {
       const { method = '', url: path = '', headers } = incoming;
-      const operator = headers[operatorHeader];
-      const subject = [method, path, operator].filter((part) => part !== undefined).join(' ');
+      const [operator, operationId] = [operatorHeader, operationHeader].map(
+        (name) => headers[name] as string | undefined,
+      );
+      const subject = subjectOf({ method, path, operator, operationId });
       const signature = String(headers[signatureHeader]);
       const signed = isSigned(signingKeys, subject, body, signature);
       const request = { method, path, body, headers, isSigned: signed };

@@ -62,22 +62,29 @@ async function befall(
   const prepared = await prepare?.(fleet, productId);
   await more(crowd, 400);
   const struckAtMs = performance.now();
-  const unknownBefore = crowd.unknownAtMs.length;
+  const before = { unknown: crowd.unknownAtMs.length, accepted: crowd.accepted.size };
   await strike(fleet, productId, prepared);
-  const upAtMs = performance.now();
+  const tookMs = performance.now() - struckAtMs;
+  const meanwhile = crowd.accepted.size - before.accepted;
   await more(crowd, 400);
   // Nobody is left without an answer, or it is not over.
   await until('everybody to be answered', recoveryDeadlineMs, () =>
     Promise.resolve(performance.now() - (crowd.unknownAtMs.at(-1) ?? 0) > 1_000 || undefined),
   );
-  const unknown = crowd.unknownAtMs.slice(unknownBefore);
-  const forMs = (unknown.at(-1) ?? 0) - (unknown[0] ?? 0);
-  const lastMs = Math.max(unknown.at(-1) ?? upAtMs, upAtMs);
-  const meanwhile = crowd.acceptedAtMs.filter((at) => at >= struckAtMs && at <= lastMs).length;
-  return (
-    `up again after ${seconds(upAtMs - struckAtMs)}; 503 or no answer ${unknown.length} times ` +
-    `within ${seconds(forMs)}; ${meanwhile} accepted meanwhile`
-  );
+  const unknown = crowd.unknownAtMs.slice(before.unknown);
+  return [
+    `took ${seconds(tookMs)} with ${meanwhile} accepted meanwhile`,
+    `503 or no answer ${unknown.length} times within ${seconds(span(unknown))}`,
+    `nobody accepted for ${seconds(longestPause(crowd.acceptedAtMs, struckAtMs))}`,
+    `the unluckiest knew after ${seconds(crowd.longestMs)}`,
+  ].join('; ');
+}
+
+const span = (atMs: readonly number[]) => (atMs.at(-1) ?? 0) - (atMs[0] ?? 0);
+
+function longestPause(acceptedAtMs: readonly number[], sinceMs: number): number {
+  const later = acceptedAtMs.filter((at) => at > sinceMs);
+  return Math.max(...later.map((at, index) => at - (later[index - 1] ?? sinceMs)));
 }
 
 const seconds = (ms: number) => `${(ms / 1_000).toFixed(1)} s`;

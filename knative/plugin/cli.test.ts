@@ -94,6 +94,7 @@ const commands = [
   ['limits'],
   ...['get', 'set', 'reset'].map((verb) => ['limits', verb]),
   ['verify'],
+  ['reconcile'],
 ];
 
 test.each(commands)('--help explains: %s %s', async (...command) => {

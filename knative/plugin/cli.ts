@@ -5,6 +5,7 @@ import packageJson from '../../package.json' with { type: 'json' };
 import type { Io } from './command.ts';
 import { CliError, exits } from './exit.ts';
 import { addLimits } from './limits.ts';
+import { addReconcile } from './reconcile.ts';
 import { addSale } from './sale.ts';
 import { addToken } from './token.ts';
 import { addVerify } from './verify.ts';
@@ -30,13 +31,14 @@ function createProgram(io: Io): Command {
   addSale(program, io);
   addLimits(program, io);
   addVerify(program, io);
+  addReconcile(program, io);
   return program;
 }
 
 const helpText = `
 Which system: --url, else SECKILL_URL, else the local runtime that \`npm start\` began.
-Exit status: 0 it did what was asked, 1 it did not (verify: a promise is broken),
-2 verify could not tell, 64 the command line is wrong, 130 ended by Ctrl-C.`;
+Exit status: 0 it did what was asked, 1 it did not (verify, reconcile: a promise is broken),
+2 they could not tell, 64 the command line is wrong, 130 ended by Ctrl-C.`;
 
 function statusOf(error: unknown, io: Io): number {
   // Help and version that were asked for end here too; the rest commander has told already.

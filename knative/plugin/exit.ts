@@ -4,9 +4,9 @@
 export const exits = {
   /** It did what was asked; `verify`: every promise holds. */
   done: 0,
-  /** It did not; `verify`: a promise is broken. */
+  /** It did not; `verify`, `reconcile`: a promise is broken. */
   failed: 1,
-  /** `verify` only: it could not tell. */
+  /** `verify`, `reconcile`: it could not tell. */
   unknown: 2,
   /** The command line is wrong; nothing was asked of anybody (EX_USAGE of sysexits.h). */
   usage: 64,

@@ -16,6 +16,7 @@ import {
 import { CliError, usageError } from './exit.ts';
 import { productId } from './product-id.ts';
 import { printSale, type Sale, showSales } from './show-sale.ts';
+import { addWarm } from './warm.ts';
 
 interface CreateOptions {
   readonly name: string;
@@ -38,7 +39,7 @@ export function addSale(program: Command, io: Io): void {
     .description('Puts products on sale. Every change is safe to repeat.');
   addCreate(sale, io);
   addReads(sale, io);
-  addChange(sale, io, 'warm', 'load the sale into Redis ahead of the opening');
+  addWarm(sale, io);
   addChange(sale, io, 'open', 'open the sale now, or end a pause');
   addChange(sale, io, 'pause', 'refuse purchases until it is opened again');
   addClose(sale, io);

@@ -25,6 +25,7 @@ import { run } from '#lib/run.ts';
 import { createLog, type Log } from '#lib/telemetry/log.ts';
 import { createRegistry, serveMetrics } from '#lib/telemetry/metrics.ts';
 import { createApp } from './app.ts';
+import { findKnown } from './known-sale.ts';
 import { createMetrics, type PurchaseMetrics } from './metrics.ts';
 import { answerOffSale } from './orders.ts';
 import { createPublisher } from './publish.ts';
@@ -111,10 +112,11 @@ function createDomain(
     publisher,
     log,
     acquire: (productId, signal) => locks.acquire(productId, { signal }),
-    rebuild: (productId, held) => {
+    rebuild: (productId, held, reason) => {
       loads.set(productId, loadsOf(productId) + 1);
-      return rebuild(rebuilding, productId, held);
+      return rebuild(rebuilding, productId, held, reason);
     },
+    findKnown: (productId) => findKnown(mysql, productId),
     answerOffSale: (productId, purchases) => answerOffSale({ mysql }, productId, purchases),
     onRebuild: metrics.countRebuild,
     onTurn: metrics.countTurn,

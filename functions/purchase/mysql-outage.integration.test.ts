@@ -67,3 +67,19 @@ test('a sale that has to be rebuilt is unavailable in time, and sold when MySQL 
     expect(await ask()).toEqual([accepted]);
   }, 20_000);
 });
+
+test('who has sold before goes on; who is new waits until MySQL tells what is loaded', async () => {
+  const productId = await bench.product();
+  const instance = bench.instance();
+  expect(await instance.seller.purchase(productId, many(productId, 1))).toEqual([accepted]);
+  store.freeze();
+  expect(await instance.seller.purchase(productId, many(productId, 1))).toEqual([accepted]);
+  const fresh = bench.instance();
+  expect(await fresh.seller.purchase(productId, many(productId, 1))).toEqual([unavailable]);
+  expect(await instance.seller.purchase(productId, many(productId, 1))).toEqual([accepted]);
+  store.thaw();
+  await vi.waitFor(async () => {
+    expect(await fresh.seller.purchase(productId, many(productId, 1))).toEqual([accepted]);
+  }, 20_000);
+  expect([instance.rebuilds, fresh.rebuilds]).toEqual([1, 0]);
+});

@@ -30,6 +30,7 @@ import { connectTestRedis } from '#lib/sale/test-sale.ts';
 import { createLog } from '#lib/telemetry/log.ts';
 import { uniqueDatabase, uniqueName, uniqueProductId } from '#lib/testing/unique.ts';
 import { findProduct, type ProductRow } from './catalogue.ts';
+import { findKnown } from './known-sale.ts';
 import { answerOffSale } from './orders.ts';
 import { createPublisher, type Publisher } from './publish.ts';
 import { eventLogOf } from './read-events.ts';
@@ -218,7 +219,8 @@ function createInstance(
     log,
     acquire: async (productId, signal) =>
       instance.wrapLock(await locks.acquire(productId, { signal })),
-    rebuild: (productId, held) => rebuild(rebuilding, productId, held),
+    rebuild: (productId, held, reason) => rebuild(rebuilding, productId, held, reason),
+    findKnown: (productId) => findKnown(mysql, productId),
     answerOffSale: (productId, purchases) => answerOffSale({ mysql }, productId, purchases),
     onTurn: (answers) => instance.turns.push(answers),
     onRebuild: () => {

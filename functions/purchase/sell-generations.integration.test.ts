@@ -1,5 +1,7 @@
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { saleKeys } from '#lib/names.ts';
+import { eq } from 'drizzle-orm';
+import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
+import { orders, orderUnits } from '#lib/mysql/schema.ts';
+import { type SaleKeys, saleKeys } from '#lib/names.ts';
 import { accepted, aPurchase, type Bench, openOwnBench, replayed } from './purchase-fixture.ts';
 
 let bench: Bench;
@@ -29,27 +31,124 @@ describe('what a seller believes of a sale', () => {
     expect(instance.rebuilds).toBe(1);
   });
 
-  test('an older generation than its own is a copy of the past: it rebuilds', async () => {
-    const { productId, instance, first, keys } = await warm();
+  /** The sale as Redis holds it now; put back later, it is a copy of the past. */
+  async function copyOf({ sale, orders, buyers }: SaleKeys) {
     const copies = await Promise.all(
-      [keys.sale, keys.orders, keys.buyers].map(
-        async (key) => [key, await bench.redis.dumpBuffer(key)] as const,
-      ),
+      [sale, orders, buyers].map(async (key) => [key, await bench.redis.dumpBuffer(key)] as const),
     );
+    return async () => {
+      await bench.redis.del(sale, orders, buyers);
+      for (const [key, copy] of copies) await bench.redis.restore(key, 0, copy);
+    };
+  }
+
+  const statusesOf = async (productId: string) => {
+    const rows = await bench.mysql.db.select().from(orders).where(eq(orders.productId, productId));
+    return rows.map(({ status }) => status);
+  };
+
+  /** Sold once in generation 1, of which there is a copy, and once in generation 2. */
+  async function twoGenerations() {
+    const { productId, instance, first, keys } = await warm();
+    const putBack = await copyOf(keys);
     await bench.persistAll(productId);
     await bench.redis.del(...Object.values(keys));
     const second = aPurchase(productId);
     expect(await instance.seller.purchase(productId, [second])).toEqual([accepted]);
     await bench.persistAll(productId);
     expect(instance.rebuilds).toBe(2);
+    return { productId, instance, first, second, keys, putBack };
+  }
 
-    await bench.redis.del(...Object.values(keys));
-    for (const [key, copy] of copies) await bench.redis.restore(key, 0, copy);
+  test('an older generation than its own is a copy of the past: it rebuilds', async () => {
+    const { productId, instance, first, second, keys, putBack } = await twoGenerations();
+    await putBack();
     expect(await instance.seller.purchase(productId, [second, first])).toEqual([
       replayed,
       replayed,
     ]);
     expect(instance.rebuilds).toBe(3);
+    expect(await bench.redis.hget(keys.sale, 'generation')).toBe('3');
+  });
+
+  test('who knows no generation yet does not believe an old copy either', async () => {
+    const { productId, first, second, keys, putBack } = await twoGenerations();
+    await putBack();
+    const fresh = bench.instance();
+    const third = aPurchase(productId);
+    const answers = await fresh.seller.purchase(productId, [second, first, third]);
+    await bench.persistAll(productId);
+    expect(await statusesOf(productId)).toEqual(['confirmed', 'confirmed', 'confirmed']);
+    expect(answers).toEqual([replayed, replayed, accepted]);
+    expect(fresh.rebuilds).toBe(1);
+    expect(await bench.redis.hget(keys.sale, 'generation')).toBe('3');
+  });
+
+  test('a copy of a generation between its own and the loaded one is not believed', async () => {
+    const { productId, instance, keys } = await warm();
+    await bench.persistAll(productId);
+    const others = bench.instance();
+    const later = [aPurchase(productId), aPurchase(productId)];
+    let putBack: () => Promise<void> = () => Promise.resolve();
+    for (const purchase of later) {
+      putBack = await copyOf(keys);
+      await bench.redis.del(...Object.values(keys));
+      expect(await others.seller.purchase(productId, [purchase])).toEqual([accepted]);
+      await bench.persistAll(productId);
+    }
+    expect(await bench.redis.hget(keys.sale, 'generation')).toBe('3');
+    await putBack();
+    const answers = await instance.seller.purchase(productId, [...later, aPurchase(productId)]);
+    await bench.persistAll(productId);
+    expect(answers).toEqual([replayed, replayed, accepted]);
+    expect(await statusesOf(productId)).not.toContain('rejected');
+  });
+
+  describe('a copy of the generation that is loaded', () => {
+    async function soldSince() {
+      const { productId, instance, first, keys } = await warm();
+      const putBack = await copyOf(keys);
+      const second = aPurchase(productId);
+      expect(await instance.seller.purchase(productId, [second])).toEqual([accepted]);
+      await bench.persistAll(productId);
+      await putBack();
+      return { productId, instance, first, second };
+    }
+
+    test('is known by what the seller itself has sold since', async () => {
+      const { productId, instance, first, second } = await soldSince();
+      const third = aPurchase(productId);
+      const answers = await instance.seller.purchase(productId, [second, first, third]);
+      await bench.persistAll(productId);
+      expect(await statusesOf(productId)).toEqual(['confirmed', 'confirmed', 'confirmed']);
+      expect(answers).toEqual([replayed, replayed, accepted]);
+      expect(instance.rebuilds).toBe(2);
+    });
+
+    test('is known to a fresh seller by the rows', async () => {
+      const { productId, first, second } = await soldSince();
+      const fresh = bench.instance();
+      const third = aPurchase(productId);
+      const answers = await fresh.seller.purchase(productId, [second, first, third]);
+      await bench.persistAll(productId);
+      expect(await statusesOf(productId)).toEqual(['confirmed', 'confirmed', 'confirmed']);
+      expect(answers).toEqual([replayed, replayed, accepted]);
+      expect(fresh.rebuilds).toBe(1);
+    });
+  });
+
+  test('MySQL put back to an earlier state gets what was accepted since', async () => {
+    const { productId, first, second, keys } = await twoGenerations();
+    await bench.mysql.db.delete(orders).where(eq(orders.productId, productId));
+    await bench.mysql.db.delete(orderUnits).where(eq(orderUnits.productId, productId));
+    await bench.update(productId, { generation: 1, unsold: 10 });
+    const fresh = bench.instance();
+    const answer = fresh.seller.purchase(productId, [first, second]);
+    await vi.waitFor(async () => {
+      expect(await bench.published(productId)).toHaveLength(4);
+    }, 20_000);
+    await bench.persistAll(productId);
+    expect(await answer).toEqual([replayed, replayed]);
     expect(await bench.redis.hget(keys.sale, 'generation')).toBe('3');
   });
 

@@ -11,11 +11,11 @@ import {
   type Fence,
   type OutboxBatch,
   type Purchase,
-  readGeneration,
   type SellResult,
   sell,
 } from '#lib/sale/sale.ts';
 import type { Log } from '#lib/telemetry/log.ts';
+import type { KnownSale } from './known-sale.ts';
 import type { Publisher } from './publish.ts';
 import { NotOnSale } from './rebuild.ts';
 
@@ -28,7 +28,9 @@ export interface TurnDependencies {
   readonly redis: RedisClient;
   readonly publisher: Publisher;
   /** Rebuilds the sale in Redis from MySQL and Kafka, and resolves with its new generation. */
-  readonly rebuild: (productId: string, held: HeldLock) => Promise<number>;
+  readonly rebuild: (productId: string, held: HeldLock, reason: string) => Promise<number>;
+  /** What MySQL knows of the sale; undefined where there is none. Throws where MySQL is away. */
+  readonly findKnown: (productId: string) => Promise<KnownSale | undefined>;
   /** Answers for a product that is not sold any more, or never was: by MySQL alone. */
   readonly answerOffSale: (
     productId: string,
@@ -60,6 +62,8 @@ export class Turns {
   readonly #dependencies: TurnDependencies;
   /** The generation this instance believes to be loaded; Redis refuses another. */
   #generation: number | undefined;
+  /** Something was accepted then, in that generation or before; Redis must know of it. */
+  #lastAtUs = 0;
   /** Batches of that generation that are being published. */
   readonly #underWay = new Set<number>();
   /** The end of the last turn: whether it came to its answers. */
@@ -149,23 +153,25 @@ export class Turns {
     for (let attempt = 0; attempt < attemptsMax; attempt += 1) {
       const fence = await this.#fence(held);
       crashPoint('turn.before-decision');
-      const result = await sell(redis, this.#productId, fence, purchases, this.#underWay);
+      const known = this.#lastAtUs;
+      const result = await sell(redis, this.#productId, fence, purchases, this.#underWay, known);
       switch (result.kind) {
         case 'decided':
+          this.#lastAtUs = result.lastAtUs;
           return { fence, decision: result };
         case 'leftovers':
           await this.#publish(held, fence, result.batches);
           break;
         case 'other_generation':
           // A newer one is somebody else's rebuild; an older one was put back from the past.
-          if (result.generation < fence.generation) await this.#rebuild(held);
+          if (result.generation < fence.generation) await this.#rebuild(held, result.kind);
           else await this.#adopt(held, result.generation);
           break;
         case 'fenced':
         case 'loading':
         case 'missing':
         case 'other_process':
-          await this.#rebuild(held);
+          await this.#rebuild(held, result.kind);
           break;
       }
     }
@@ -174,27 +180,44 @@ export class Turns {
 
   /**
    * Who was overtaken learns of a newer generation too, and its token may be the greater one if
-   * etcd was replaced meanwhile: only etcd's own word makes it the seller.
+   * etcd was replaced meanwhile: only etcd's own word makes it the seller. And only MySQL's word
+   * makes the generation the one to sell: Redis, or MySQL, may have been put back to the past.
    */
   async #adopt(held: HeldLock, generation: number): Promise<void> {
     if (!(await held.confirm())) throw new TurnFailed('the lock is not ours any more');
     await this.settle();
-    this.#generation = generation;
+    const known = await this.#known();
+    if (known.generation === generation) this.#believe(known);
+    else await this.#rebuild(held, 'other_generation');
   }
 
   async #fence(held: HeldLock): Promise<Fence> {
-    this.#generation ??= await readGeneration(this.#dependencies.redis, this.#productId);
-    const generation = this.#generation ?? (await this.#rebuild(held));
+    // Once, before the first sale: later ones do without MySQL.
+    if (this.#generation === undefined) this.#believe(await this.#known());
+    // 0: it was never loaded.
+    const generation = this.#generation || (await this.#rebuild(held, 'first'));
     return { generation, ...held.token };
   }
 
-  async #rebuild(held: HeldLock): Promise<number> {
+  async #known(): Promise<KnownSale> {
+    const known = await this.#dependencies.findKnown(this.#productId);
+    if (!known) throw new NotOnSale(this.#productId);
+    return known;
+  }
+
+  #believe({ generation, lastAtUs }: KnownSale): void {
+    this.#generation = generation;
+    this.#lastAtUs = lastAtUs;
+  }
+
+  async #rebuild(held: HeldLock, reason: string): Promise<number> {
     const { rebuild, log, onRebuild } = this.#dependencies;
     await this.settle();
     this.#generation = undefined;
-    const generation = await rebuild(this.#productId, held);
-    log.info({ productId: this.#productId, generation }, 'the sale was loaded into Redis');
-    this.#generation = generation;
+    const generation = await rebuild(this.#productId, held, reason);
+    log.info({ productId: this.#productId, generation, reason }, 'the sale was loaded into Redis');
+    // What was accepted last may never have come through; whoever loads it knows.
+    this.#believe({ generation, lastAtUs: 0 });
     onRebuild?.();
     return generation;
   }

@@ -41,6 +41,8 @@ export type SellResult =
       readonly kind: 'decided';
       readonly answers: readonly PurchaseAnswer[];
       readonly batches: readonly OutboxBatch[];
+      /** When the sale accepted something last; epoch microseconds. */
+      readonly lastAtUs: number;
     };
 
 /** A sale's fields as they are loaded; times in epoch microseconds. */
@@ -82,7 +84,8 @@ const identifyScript = script('identify-1.lua');
  * Decides a batch and sells what can be sold (`sell-4.lua`). Throws where Redis did not answer:
  * then the batch may or may not have been sold, and its orders, if any, are in the outbox.
  * `underWay` names batches that the caller is publishing: it may sell beside them, and nobody may
- * be told of an acceptance before they are through.
+ * be told of an acceptance before they are through. Something was accepted at `lastAtLeastUs`, as
+ * the caller knows: a sale that knows less is a copy of the past, and as good as missing.
  */
 export async function sell(
   redis: RedisClient,
@@ -90,6 +93,7 @@ export async function sell(
   fence: Fence,
   purchases: readonly Purchase[],
   underWay: Iterable<number> = [],
+  lastAtLeastUs = 0,
 ): Promise<SellResult> {
   const { sale, orders, buyers, outbox } = saleKeys(productId);
   const reply = (await sellScript.run(
@@ -100,6 +104,7 @@ export async function sell(
       eventOrdersMax,
       eventBytesMax,
       [...underWay].join(),
+      lastAtLeastUs,
       ...purchases.flatMap(({ orderId, userId, quantity, traceparent }) => [
         orderId,
         userId,
@@ -115,12 +120,12 @@ type SellReply =
   | ['missing' | 'loading' | 'other_process' | 'fenced']
   | ['other_generation', string]
   | ['leftovers', ...string[]]
-  | ['decided', string, string, PurchaseOutcome[], string[]];
+  | ['decided', string, string, PurchaseOutcome[], string[], string];
 
 function sellResultOf(reply: SellReply, purchases: readonly Purchase[]): SellResult {
   switch (reply[0]) {
     case 'decided': {
-      const [, left, opensAt, outcomes, batches] = reply;
+      const [, left, opensAt, outcomes, batches, lastAt] = reply;
       const answers = purchases.map(({ quantity }, index): PurchaseAnswer => {
         const outcome = outcomes[index];
         switch (outcome) {
@@ -137,7 +142,12 @@ function sellResultOf(reply: SellReply, purchases: readonly Purchase[]): SellRes
             return { outcome };
         }
       });
-      return { kind: 'decided', answers, batches: outboxBatchesOf(batches) };
+      return {
+        kind: 'decided',
+        answers,
+        batches: outboxBatchesOf(batches),
+        lastAtUs: Number(lastAt),
+      };
     }
     case 'leftovers': {
       const [kind, ...batches] = reply;
@@ -182,15 +192,6 @@ export async function acknowledge(
 export async function readOutbox(redis: RedisClient, productId: string): Promise<OutboxBatch[]> {
   const batches = await redis.hgetall(saleKeys(productId).outbox);
   return outboxBatchesOf(Object.entries(batches).flat());
-}
-
-/** The generation that is loaded, or undefined where none is (missing, or being rebuilt). */
-export async function readGeneration(
-  redis: RedisClient,
-  productId: string,
-): Promise<number | undefined> {
-  const [generation, state] = await redis.hmget(saleKeys(productId).sale, 'generation', 'state');
-  return generation && state !== 'loading' ? Number(generation) : undefined;
 }
 
 /** Stops selling and acknowledging until this rebuild, or a later one, has loaded the sale. */

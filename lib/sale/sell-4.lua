@@ -7,6 +7,7 @@
 -- KEYS  1 sale (HASH)  2 orders (HASH)  3 buyers (HASH)  4 outbox (HASH)
 -- ARGV  1 generation  2 revision  3 incarnation  4 orders per event  5 bytes per event
 --       6 numbers of the batches that the caller is publishing right now ('7,8', or '' for none)
+--       7 something was accepted at this time, epoch microseconds, as the caller knows; 0 if not
 --       then for each purchase: order id, user id, quantity, traceparent ('' if not sampled)
 --
 -- Returns one of
@@ -16,7 +17,7 @@
 --   {'other_generation', generation}     the caller knows another generation
 --   {'fenced'}                           a newer holder of the lock was here
 --   {'leftovers', number, data, …}       batches to publish before anything new is sold
---   {'decided', left, opensAt, {outcome, …}, {number, data, …}}
+--   {'decided', left, opensAt, {outcome, …}, {number, data, …}, lastAt}
 
 local sale, orders, buyers, outbox = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
 local fields = redis.call('HMGET', sale, 'generation', 'revision', 'incarnation', 'run_id',
@@ -44,6 +45,8 @@ if sold > 0 and redis.call('EXISTS', orders, buyers) < 2 then return {'missing'}
 -- Without what waited in the outbox, orders that Kafka never got would look acknowledged.
 local outboxLength = redis.call('HLEN', outbox)
 if outboxLength < tonumber(fields[17] or 0) then return {'missing'} end
+-- A sale that knows less than its caller is a copy of the past.
+if tonumber(fields[13]) < tonumber(ARGV[7]) then return {'missing'} end
 -- Noted before anything else comes of this call: from here on, the holder before is refused.
 if newRevision > revision or newIncarnation > incarnation then
   redis.call('HSET', sale, 'revision', ARGV[2], 'incarnation', ARGV[3])
@@ -185,7 +188,7 @@ local function decide(orderId, userId, quantity, traceparent)
   return 'accepted'
 end
 
-for index = 7, #ARGV, 4 do
+for index = 8, #ARGV, 4 do
   outcomes[#outcomes + 1] =
     decide(ARGV[index], ARGV[index + 1], tonumber(ARGV[index + 2]), ARGV[index + 3])
 end
@@ -207,4 +210,4 @@ if #outboxValues > 0 then
   redis.call('HSET', buyers, unpack(buyerValues))
   redis.call('HSET', outbox, unpack(outboxValues))
 end
-return {'decided', number(left), opensAt, outcomes, outboxValues}
+return {'decided', number(left), opensAt, outcomes, outboxValues, number(lastAt)}

@@ -8,6 +8,7 @@ import type { HeldLock } from '#lib/lock/lock.ts';
 import { createLockManager } from '#lib/lock/lock-manager.ts';
 import { noteStatus } from '#lib/sale/note-status.ts';
 import { createLog } from '#lib/telemetry/log.ts';
+import { findKnown } from '../known-sale.ts';
 import type { OperateDependencies } from '../operate.ts';
 import { answerOffSale } from '../orders.ts';
 import { createPublisher } from '../publish.ts';
@@ -76,8 +77,9 @@ export function createPurchase(
   const seller = createSeller({
     ...{ redis, publisher, log },
     acquire: async (productId, signal) => lock(await locks.acquire(productId, { signal })),
-    rebuild: (productId, held) =>
-      rebuild({ redis, mysql, publisher, ...eventLog }, productId, held),
+    rebuild: (productId, held, reason) =>
+      rebuild({ redis, mysql, publisher, ...eventLog }, productId, held, reason),
+    findKnown: (productId) => findKnown(mysql, productId),
     answerOffSale: (productId, purchases) => answerOffSale({ mysql }, productId, purchases),
   });
   const tick = () => drainAll({ redis, mysql, seller, log });

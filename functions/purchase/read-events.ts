@@ -14,7 +14,7 @@ export interface TopicEvent extends PublishedEvent {
 }
 
 export interface EventLog {
-  /** Where the topics end now. Throws KafkaUnavailable. */
+  /** Where the topics end now, or ended up to a second ago. Throws KafkaUnavailable. */
   readonly mark: () => Promise<TopicMarks>;
   /**
    * Every event of the product since the marks, or since the beginning, up to the ends taken
@@ -32,9 +32,23 @@ interface Dependencies {
   readonly signingKeys: readonly string[];
 }
 
+/** What is sold from now on lies behind earlier marks, too: many rebuilds at once share them. */
+const marksSharedMs = 1_000;
+
 export function eventLogOf({ brokers, signingKeys }: Dependencies): EventLog {
+  const topics = [ordersTopic, ...Object.values(deadLetterTopics)];
+  let shared: { readonly untilMs: number; readonly marks: Promise<TopicMarks> } | undefined;
   return {
-    mark: () => markTopics(brokers, [ordersTopic, ...Object.values(deadLetterTopics)]),
+    mark() {
+      const nowMs = performance.now();
+      if (shared && nowMs < shared.untilMs) return shared.marks;
+      const marks = markTopics(brokers, topics);
+      shared = { untilMs: nowMs + marksSharedMs, marks };
+      marks.catch(() => {
+        shared = undefined;
+      });
+      return marks;
+    },
     async *readEvents(productId, since) {
       for (const topic of [ordersTopic, deadLetterTopics['persist-order']]) {
         const records = readTopic({

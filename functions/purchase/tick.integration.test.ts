@@ -1,0 +1,207 @@
+// The tick on real servers: several instances are ticked, and many sales are loaded and looked
+// after at once.
+
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { mysqlQueriesAtOnce, reconcileEveryMs } from '#lib/constants.ts';
+import { inParallel } from '#lib/in-parallel.ts';
+import { reconcileKey, saleKeys } from '#lib/names.ts';
+import type { Reconciliation } from '#lib/reconcile/report.ts';
+import { openApp } from './app-fixture.ts';
+import { createDecide } from './purchase.ts';
+import {
+  accepted,
+  aPurchase,
+  type Bench,
+  type Instance,
+  log,
+  many,
+  numbersTo,
+  openOwnBench,
+} from './purchase-fixture.ts';
+import { eventLogOf } from './read-events.ts';
+import type { ReconcileDependencies } from './reconcile.ts';
+import { createTick, drainAll, reconcileDue } from './tick.ts';
+import { UnknownProducts } from './unknown-products.ts';
+import { warmSales } from './warm.ts';
+
+let bench: Bench;
+beforeAll(async () => {
+  bench = await openOwnBench();
+});
+afterAll(() => bench.close());
+
+function dependencies(instance: Instance): ReconcileDependencies {
+  const { redis, mysql, brokers, signingKeys } = bench;
+  return {
+    ...{ redis, mysql, log, seller: instance.seller, publisher: instance.publisher },
+    readEvents: eventLogOf({ brokers, signingKeys }).readEvents,
+    readProgress: () => Promise.resolve({ committed: new Map(), ends: new Map(), complete: true }),
+    deliveryWaitMs: 0,
+  };
+}
+
+/** A loaded sale without orders. */
+async function loadedSale(instance: Instance): Promise<string> {
+  const productId = await bench.product();
+  await instance.seller.exclusively(productId, () => Promise.resolve());
+  return productId;
+}
+
+describe('reconciling by the tick', () => {
+  test('two instances are ticked at once: each sale is reconciled once in a minute', async () => {
+    const [one, two] = [bench.instance(), bench.instance()];
+    const ids = [await loadedSale(one), await loadedSale(two), await loadedSale(one)];
+    const never = await bench.product();
+    const settled = await bench.product({ state: 'settled', generation: 1 });
+    const found: Reconciliation[] = [];
+    const tell = (report: Reconciliation) => found.push(report);
+    const tick = () =>
+      Promise.all([one, two].map((instance) => reconcileDue(dependencies(instance), tell)));
+    const done = await tick();
+    expect(done.reduce((sum, count) => sum + count)).toBe(found.length);
+    const told = found.map(({ productId }) => productId).filter((id) => ids.includes(id));
+    expect(told.sort()).toEqual([...ids].sort());
+    const seen = new Set(found.map(({ productId }) => productId));
+    expect(seen.has(never) || seen.has(settled)).toBe(false);
+    expect(found.every(({ ok }) => ok)).toBe(true);
+    // The note ends by itself, before the next minute.
+    const [first = ''] = ids;
+    const leftMs = await bench.redis.pttl(reconcileKey(first));
+    expect(leftMs).toBeGreaterThan(0);
+    expect(leftMs).toBeLessThanOrEqual(reconcileEveryMs);
+    expect(await tick()).toEqual([0, 0]);
+    await bench.redis.del(reconcileKey(first));
+    expect((await tick()).reduce((sum, count) => sum + count)).toBe(1);
+  });
+
+  test('one sale that cannot be reconciled does not keep the others waiting', async () => {
+    const instance = bench.instance();
+    const [bad, good] = [await loadedSale(instance), await loadedSale(instance)];
+    const found: string[] = [];
+    const { seller } = instance;
+    const failing: ReconcileDependencies['seller'] = {
+      exclusively: (productId, work) =>
+        productId === bad
+          ? Promise.reject(new Error('etcd is away'))
+          : seller.exclusively(productId, work),
+    };
+    await reconcileDue({ ...dependencies(instance), seller: failing }, ({ productId }) => {
+      found.push(productId);
+    });
+    expect(found).toContain(good);
+    expect(found).not.toContain(bad);
+  });
+
+  test('ticks that come together are one', async () => {
+    let drained = 0;
+    const drain = async () => {
+      drained += 1;
+      await Promise.resolve();
+      return 1;
+    };
+    const tick = createTick(drain, () => Promise.resolve(0), log);
+    await Promise.all([tick(), tick(), tick()]);
+    expect(drained).toBe(1);
+    await tick();
+    expect(drained).toBe(2);
+  });
+
+  test('a restock that crashed before Redis is finished by the tick', async () => {
+    const instance = bench.instance();
+    const productId = await loadedSale(instance);
+    await bench.update(productId, { stock: 15, unsold: 15 });
+    const { redis, mysql } = bench;
+    expect(await drainAll({ redis, mysql, seller: instance.seller, log })).toBeGreaterThan(0);
+    expect(await redis.hget(saleKeys(productId).sale, 'left')).toBe('15');
+    expect(instance.rebuilds).toBe(1);
+  });
+});
+
+describe('loading many sales', () => {
+  test('two hundred are loaded at once, each told of; a failure does not stop the rest', async () => {
+    const instance = bench.instance();
+    const ids = await inParallel(numbersTo(200), mysqlQueriesAtOnce, () => bench.product());
+    const settled = await bench.product({ state: 'settled' });
+    const before = await loadedSale(instance);
+    const startedMs = performance.now();
+    const results = await warmSales({ ...bench, seller: instance.seller, log }, [
+      ...ids,
+      settled,
+      before,
+      'no-such-product',
+    ]);
+    const tookMs = performance.now() - startedMs;
+    process.stdout.write(`200 sales were loaded in ${tookMs.toFixed(0)} ms\n`);
+    expect(results.filter(({ result }) => result === 'loaded')).toHaveLength(200);
+    expect(results.slice(200)).toEqual([
+      { productId: settled, result: 'failed', reason: 'it is settled' },
+      { productId: before, result: 'was_loaded' },
+      { productId: 'no-such-product', result: 'failed', reason: 'no such product' },
+    ]);
+    expect(instance.rebuilds).toBe(201);
+    const [first = ''] = ids;
+    expect(await instance.seller.purchase(first, many(first, 1))).toEqual([accepted]);
+    const again = await warmSales({ ...bench, seller: instance.seller, log }, ids);
+    expect(new Set(again.map(({ result }) => result))).toEqual(new Set(['was_loaded']));
+  });
+
+  test('over HTTP, with what is wrong about a request', async () => {
+    const instance = bench.instance();
+    const app = openApp(bench, instance);
+    const productId = await bench.product();
+    const warmed = await app.operate('sales/warm', { body: { productIds: [productId] } });
+    expect(warmed).toMatchObject({
+      status: 200,
+      body: { sales: [{ productId, result: 'loaded' }] },
+    });
+    for (const body of [{ productIds: [] }, { productIds: ['no product'] }, {}]) {
+      expect((await app.operate('sales/warm', { body })).status).toBe(400);
+    }
+  });
+});
+
+describe('what is counted and remembered', () => {
+  test('a purchase is a hit where Redis had the stock, and a miss where MySQL was asked', async () => {
+    const instance = bench.instance();
+    const counted = { hit: 0, miss: 0 };
+    const remembered: boolean[] = [];
+    const decide = createDecide({
+      ...{ redis: bench.redis, mysql: bench.mysql, seller: instance.seller },
+      loadsOf: () => instance.rebuilds,
+      onStockLookups: (result, purchases) => {
+        counted[result] += purchases;
+      },
+      onWhereabouts: (hit) => remembered.push(hit),
+    });
+    const productId = await bench.product();
+    await decide(productId, many(productId, 3));
+    expect(counted).toEqual({ hit: 0, miss: 3 });
+    await decide(productId, many(productId, 2));
+    expect(counted).toEqual({ hit: 2, miss: 3 });
+    await decide('no-such-product', [aPurchase('no-such-product')]);
+    expect(counted).toEqual({ hit: 2, miss: 4 });
+    expect(remembered).toEqual([false, true, false]);
+    // What was not decided was not looked up.
+    instance.aroundPublish = () => Promise.reject(new Error('Kafka is away'));
+    await decide(productId, many(productId, 1));
+    expect(counted).toEqual({ hit: 2, miss: 4 });
+  });
+
+  test('an unknown product is asked for once in a second', async () => {
+    const looked: boolean[] = [];
+    const app = openApp(bench, bench.instance(), {
+      onUnknownLookup: (hit) => looked.push(hit),
+    });
+    for (let round = 0; round < 3; round += 1) {
+      expect((await app.call('GET', '/products/invented')).status).toBe(404);
+    }
+    expect(looked).toEqual([false, true, true]);
+    const unknown = new UnknownProducts();
+    unknown.add('p', 0);
+    expect([unknown.has('p', 999), unknown.has('p', 1_001), unknown.has('q', 1)]).toEqual([
+      true,
+      false,
+      false,
+    ]);
+  });
+});

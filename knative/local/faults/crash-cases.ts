@@ -5,7 +5,7 @@ import { type CrashHow, type CrashPoint, crashPoints } from '#lib/crash-point.ts
 /**
  * What leads to the point, besides buyers who buy: nothing more; a start on no state, or on the
  * state of one who was killed; a sale that Redis lost, also one whose events have no rows yet; an
- * operator who pauses the sale; its end.
+ * operator who pauses the sale, adds to its stock or cancels an order; its end.
  */
 export type Scene =
   | 'buying'
@@ -14,6 +14,8 @@ export type Scene =
   | 'loss'
   | 'loss-of-rows'
   | 'pause'
+  | 'restock'
+  | 'cancel'
   | 'end';
 
 export interface CrashCase {
@@ -26,8 +28,11 @@ export interface CrashCase {
   readonly twin: boolean;
 }
 
-/** Nobody can sell while a process is frozen here: it holds the product's row, or has paused it. */
-export const nobodySells: readonly CrashPoint[] = ['rebuild.before-commit', 'operate.configured'];
+/** Nobody sells while a process is frozen here: it has locked the product's row, or paused it. */
+export function nobodySells({ point, scene }: CrashCase): boolean {
+  if (scene === 'end' || point === 'rebuild.before-commit') return true;
+  return scene === 'pause' && point === 'operate.configured';
+}
 
 const scenes: Partial<Record<CrashPoint, Scene>> = {
   'lock.recorded': 'first-start',
@@ -58,13 +63,27 @@ const ofHow = (how: CrashHow): CrashCase[] =>
     return { point, how, scene, passes: scene === 'buying' ? 2 : 0, twin: false };
   });
 
+/** The other changes that operators make while a sale runs. */
+const changes = (['kill', 'stop'] as const).flatMap((how) =>
+  (['restock', 'cancel'] as const).flatMap((scene) =>
+    (['operate.before-commit', 'operate.committed', 'operate.configured'] as const).map(
+      (point): CrashCase => ({ point, how, scene, passes: 0, twin: false }),
+    ),
+  ),
+);
+
 /** While it was frozen, its successor took over its lock without waiting. */
 const twins = (['lock.acquired', 'turn.before-decision', 'turn.sent'] as const).map(
   (point): CrashCase => ({ point, how: 'stop', scene: 'buying', passes: 2, twin: true }),
 );
 
 /** Each point with each way to crash. */
-export const allCases: readonly CrashCase[] = [...ofHow('kill'), ...ofHow('stop'), ...twins];
+export const allCases: readonly CrashCase[] = [
+  ...ofHow('kill'),
+  ...ofHow('stop'),
+  ...changes,
+  ...twins,
+];
 
 /** Those that run with every `npm test`: where a mistake would cost an order or a unit. */
 export const fewCases: readonly CrashCase[] = [

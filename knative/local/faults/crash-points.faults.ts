@@ -12,8 +12,12 @@ beforeAll(async () => {
 }, 120_000);
 afterAll(() => fleet.stop());
 
-test.each(allCases)('$point: $how, twin: $twin', { timeout: 120_000 }, async (crashCase) => {
-  const { point, how, twin } = crashCase;
-  const went = await crash(fleet, crashCase);
-  sayOnStderr(point, `${how}${twin ? ' with a twin' : ''}: ${went}`);
-});
+test.each(allCases)(
+  '$scene, $point: $how, twin: $twin',
+  { timeout: 120_000 },
+  async (crashCase) => {
+    const { point, how, twin } = crashCase;
+    const went = await crash(fleet, crashCase);
+    sayOnStderr(point, `${how}${twin ? ' with a twin' : ''}: ${went}`);
+  },
+);

@@ -11,6 +11,10 @@ beforeAll(async () => {
 }, 120_000);
 afterAll(() => fleet.stop());
 
-test.each(fewCases)('$point: $how, twin: $twin', { timeout: 120_000 }, async (crashCase) => {
-  expect(await crash(fleet, crashCase)).toMatch(/^150 sold/);
-});
+test.each(fewCases)(
+  '$scene, $point: $how, twin: $twin',
+  { timeout: 120_000 },
+  async (crashCase) => {
+    expect(await crash(fleet, crashCase)).toMatch(/^150 sold/);
+  },
+);

@@ -18,6 +18,7 @@ export const lockTtlMs = 2_000;
 
 const stock = 150;
 const soldBefore = 20;
+const restocked = 10;
 const hitDeadlineMs = 20_000;
 const recoveryDeadlineMs = 60_000;
 const startsMax = 5;
@@ -70,21 +71,25 @@ async function crashWhileSelling(stage: Stage): Promise<void> {
   if (crashCase.scene.startsWith('loss')) await fleet.redis.del(Object.values(saleKeys(productId)));
   else if (isPurchase(stage)) routeToAll(stage);
   crowd.allow(60);
-  const change = crashCase.scene === 'pause' ? pauseBy(target, stage) : undefined;
+  const change = changeBy(target, stage);
+  change.catch(() => undefined);
   await target.untilHit(crashCase.how, hitDeadlineMs);
   fleet.persistOrder.thaw();
   await recover(stage);
-  if (change !== undefined) {
-    await change;
-    await operator.change(productId, 'open');
-  }
-  await sell(crowd, stock - crowd.accepted.size);
+  await change;
+  if (crashCase.scene === 'pause') await operator.change(productId, 'open');
+  await sell(crowd, unitsOf(stage) - crowd.accepted.size);
+}
+
+/** What is sold in all: a unit that was given back is sold twice. */
+function unitsOf({ crashCase, crowd }: Stage): number {
+  return stock + (crashCase.scene === 'restock' ? restocked : 0) + crowd.cancelled.size;
 }
 
 /** Sold out, then closed: nobody buys any more. */
 async function crashAtTheEnd(stage: Stage): Promise<void> {
   const { fleet, crashCase, productId, operator, crowd, target } = stage;
-  await sell(crowd, stock - soldBefore);
+  await sell(crowd, unitsOf(stage) - soldBefore);
   await arm(stage);
   fleet.gateway.routeOperators(target.url);
   const settled = operator.settle(productId);
@@ -117,11 +122,24 @@ async function arm({ crashCase, target }: Stage): Promise<void> {
   }
 }
 
-function pauseBy(target: Member, { fleet, operator, productId }: Stage): Promise<unknown> {
-  fleet.gateway.routeOperators(target.url);
-  const change = operator.change(productId, 'pause');
-  change.catch(() => undefined);
-  return change;
+/** What the scene has an operator do, at this process; it may take until the crash is over. */
+async function changeBy(target: Member, stage: Stage): Promise<void> {
+  const { fleet, crashCase, operator, productId, crowd } = stage;
+  const [orderId = ''] = crowd.accepted.keys();
+  switch (crashCase.scene) {
+    case 'pause':
+      fleet.gateway.routeOperators(target.url);
+      return operator.change(productId, 'pause');
+    case 'restock':
+      fleet.gateway.routeOperators(target.url);
+      return operator.change(productId, 'restock', { units: restocked });
+    case 'cancel':
+      fleet.gateway.routeOperators(target.url);
+      crowd.cancelled.add(orderId);
+      return operator.cancel(orderId);
+    default:
+      return undefined;
+  }
 }
 
 /** The others go on meanwhile; then who was crashed is back, or goes on where it was frozen. */
@@ -138,9 +156,7 @@ async function recover(stage: Stage): Promise<void> {
 async function outlast(stage: Stage): Promise<void> {
   const { crashCase, crowd, target } = stage;
   const frozenAtMs = performance.now();
-  const { point, scene } = crashCase;
-  const othersSell = isPurchase(stage) && scene !== 'end' && !nobodySells.includes(point);
-  if (othersSell) await sell(crowd, 20);
+  if (isPurchase(stage) && !nobodySells(crashCase)) await sell(crowd, 20);
   await setTimeout(Math.max(0, frozenAtMs + lockTtlMs - performance.now()));
   target.thaw();
 }

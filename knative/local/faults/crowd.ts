@@ -9,6 +9,8 @@ import type { Fleet } from './fleet.ts';
 export interface Crowd {
   /** Order ids that were accepted, by who holds them. */
   readonly accepted: ReadonlyMap<string, Ask>;
+  /** Those of them that an operator has cancelled, as the test says. */
+  readonly cancelled: Set<string>;
   /** Lets this many more be asked for. */
   allow(purchases: number): void;
   /** When each was first accepted and when somebody was told 503 or nothing, in ms. */
@@ -48,6 +50,7 @@ export function startCrowd(fleet: Fleet, options: CrowdOptions): Crowd {
 
 class Buyers implements Crowd {
   readonly accepted = new Map<string, Ask>();
+  readonly cancelled = new Set<string>();
   readonly acceptedAtMs: number[] = [];
   readonly unknownAtMs: number[] = [];
   longestMs = 0;
@@ -80,6 +83,7 @@ class Buyers implements Crowd {
 
   async askAgain(): Promise<void> {
     await together(askAgainTogether, [...this.accepted], async ([orderId, ask]) => {
+      if (this.cancelled.has(orderId)) return;
       const { status, body } = await this.#known(ask);
       if (status === 200 && body.orderId === orderId) return;
       throw new Error(`an acceptance was not repeated: ${status} ${JSON.stringify(body)}`);

@@ -17,7 +17,7 @@ export async function judge(
   await crowd.askAgain();
   const verdict = await operator.verify(productId);
   const { orderIds, units } = await rowsOf(fleet, productId);
-  const sold = crowd.accepted.size;
+  const sold = crowd.accepted.size - crowd.cancelled.size;
   expect(verdict).toMatchObject({
     ...{ sold, rows: sold, units: sold, oversold: 0, lost: 0, duplicated: 0, problems: [] },
     ok: true,

@@ -16,7 +16,8 @@ const betweenTriesMs = 200;
 export interface Operator {
   /** Creates a sale and opens it. */
   open(productId: string, stock: number): Promise<void>;
-  change(productId: string, action: 'open' | 'pause' | 'close'): Promise<Body>;
+  change(productId: string, action: 'open' | 'pause' | 'restock', body?: object): Promise<void>;
+  cancel(orderId: string): Promise<void>;
   /** Closes the sale until it is settled. */
   settle(productId: string): Promise<void>;
   verify(productId: string): Promise<Verdict>;
@@ -53,8 +54,9 @@ export function createOperator(fleet: Fleet): Operator {
     }
   }
 
-  const change: Operator['change'] = (productId, action) =>
-    ask('POST', `/operator/sales/${productId}/${action}`);
+  const change: Operator['change'] = async (productId, action, body) => {
+    await ask('POST', `/operator/sales/${productId}/${action}`, body);
+  };
 
   return {
     async open(productId, stock) {
@@ -63,10 +65,13 @@ export function createOperator(fleet: Fleet): Operator {
       await change(productId, 'open');
     },
     change,
+    async cancel(orderId) {
+      await ask('POST', `/operator/orders/${orderId}/cancel`, { reason: 'not paid' });
+    },
     async settle(productId) {
       const deadline = performance.now() + patienceMs;
       for (;;) {
-        const { settled } = await change(productId, 'close');
+        const { settled } = await ask('POST', `/operator/sales/${productId}/close`);
         if (settled === true) return;
         if (performance.now() > deadline) {
           const verdict = await this.verify(productId);

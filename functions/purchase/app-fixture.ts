@@ -41,6 +41,8 @@ export interface TestApp {
   /** `operate('sales/p/open')` with an operation id of its own unless one is given. */
   operate(path: string, call?: Call): Promise<Answer>;
   request(path: string, init: RequestInit): Promise<Answer>;
+  /** What it serves, like `GET /products/:productId`. */
+  readonly routes: readonly string[];
 }
 
 export function openApp(
@@ -90,6 +92,7 @@ export function openApp(
   return {
     call,
     request,
+    routes: app.routes.map(({ method, path }) => `${method} ${path}`),
     operate: (path, given) =>
       call('POST', `/operator/${path}`, {
         operator: 'Ольга',

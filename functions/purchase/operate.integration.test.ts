@@ -5,7 +5,7 @@ import { operations } from '#lib/mysql/schema.ts';
 import { saleKeys } from '#lib/names.ts';
 import { epochUsOf } from '#lib/order-event.ts';
 import { uniqueProductId } from '#lib/testing/unique.ts';
-import { type Answer, openApp, type TestApp } from './app-fixture.ts';
+import { type Answer, openApp, type TestApp, verdictOf } from './app-fixture.ts';
 import {
   accepted,
   aPurchase,
@@ -400,10 +400,7 @@ test('sales are listed for operators; verify tells about one', async () => {
     loaded: true,
     state: 'open',
   });
-  await bench.persistAll(productId);
-  const verdict = await app.call('GET', `/operator/sales/${productId}/verify`, { operator: 'ann' });
-  expect(verdict.status).toBe(200);
-  expect(verdict.body).toMatchObject({
+  expect(await verdictOf(bench, app, productId)).toMatchObject({
     stock: 10,
     sold: 1,
     rows: 1,

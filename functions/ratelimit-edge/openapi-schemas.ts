@@ -1,30 +1,21 @@
-// The shapes of the public API's bodies, as JSON Schema. A test holds real answers against them.
+// The shapes of the API's bodies, as JSON Schema. A test holds real answers against them.
 
-import { limitMax, tiers } from '#lib/buckets/limits.ts';
-import {
-  idempotencyKeyPattern,
-  orderIdPattern,
-  productIdPattern,
-  quantityMax,
-} from '#lib/constants.ts';
-import { boardKinds } from '#lib/names.ts';
+import { limitMax } from '#lib/buckets/limits.ts';
 import { OUTCOMES } from '#lib/outcome.ts';
-
-export type Schema = Readonly<Record<string, unknown>>;
-
-const text = { type: 'string' } as const;
-const whole = { type: 'integer', minimum: 0 } as const;
-const instant = { type: 'string', format: 'date-time' } as const;
-const instantOrNone = { anyOf: [instant, { type: 'null' }] } as const;
-const currency = { type: 'string', minLength: 3, maxLength: 3 } as const;
-const price = { ...whole, description: "In the currency's smallest unit." };
-
-export const productId = { type: 'string', pattern: productIdPattern.source } as const;
-export const orderId = { type: 'string', pattern: orderIdPattern.source } as const;
-export const idempotencyKey = { type: 'string', pattern: idempotencyKeyPattern.source } as const;
-export const boardKind = { type: 'string', enum: boardKinds } as const;
-export const tier = { type: 'string', enum: tiers } as const;
-const quantity = { type: 'integer', minimum: 1, maximum: quantityMax } as const;
+import { operatorSchemas, order, product } from './openapi-operator-schemas.ts';
+import {
+  arrayOf,
+  boardKind,
+  instant,
+  object,
+  orderId,
+  productId,
+  quantity,
+  type Schema,
+  text,
+  tier,
+  whole,
+} from './openapi-shapes.ts';
 
 const limit = object({
   rate: { type: 'integer', minimum: 1, maximum: limitMax, description: 'Tokens a second.' },
@@ -43,37 +34,11 @@ const place = object(
 );
 
 export const schemas: Readonly<Record<string, Schema>> = {
+  ...operatorSchemas,
   Purchase: object({ quantity }),
   Acceptance: object({ orderId, productId, quantity }),
-  Product: object({
-    productId,
-    name: text,
-    unitPrice: price,
-    currency,
-    stock: whole,
-    left: { ...whole, description: 'Roughly, while the sale runs.' },
-    state: { type: 'string', enum: ['scheduled', 'open', 'paused', 'sold_out', 'ended'] },
-    opensAt: instantOrNone,
-    closesAt: instantOrNone,
-    now: { ...instantOrNone, description: "The server's clock." },
-    limitPerUser: { type: 'integer', minimum: 1 },
-  }),
-  Order: object(
-    {
-      orderId,
-      productId,
-      quantity,
-      status: {
-        type: 'string',
-        enum: ['pending', 'accepted', 'confirmed', 'cancelled', 'rejected'],
-      },
-      unitPrice: price,
-      currency,
-      acceptedAt: instant,
-      reason: text,
-    },
-    ['reason'],
-  ),
+  Product: object(product),
+  Order: object(order, ['reason']),
   Place: place,
   Board: object({ productId, by: boardKind, entries: { type: 'array', items: place }, me: place }, [
     'me',
@@ -111,13 +76,5 @@ export function ref(name: string): Schema {
 }
 
 export function listOf(name: string, items: Schema): Schema {
-  return object({ [name]: { type: 'array', items } });
-}
-
-function object(
-  properties: Readonly<Record<string, Schema>>,
-  optional: readonly string[] = [],
-): Schema {
-  const required = Object.keys(properties).filter((name) => !optional.includes(name));
-  return { type: 'object', properties, required };
+  return object({ [name]: arrayOf(items) });
 }

@@ -1,11 +1,13 @@
-// The public API as OpenAPI 3.1. Statuses and texts come from the table in lib/outcome.ts, and a
-// test drives the operations and holds the answers against this document.
+// The API as OpenAPI 3.1. Statuses and texts come from the table in lib/outcome.ts, and tests drive
+// the operations and hold the answers against this document.
 
-import { OUTCOMES, type Outcome } from '#lib/outcome.ts';
+import type { Outcome } from '#lib/outcome.ts';
 import { json } from './answers.ts';
 import { boardLimitMax } from './boards.ts';
-import * as shape from './openapi-schemas.ts';
-import { listOf, ref, type Schema, schemas } from './openapi-schemas.ts';
+import { operatorPaths } from './openapi-operator.ts';
+import { answer, operation, parameter, problems } from './openapi-parts.ts';
+import { listOf, ref, schemas } from './openapi-schemas.ts';
+import * as shape from './openapi-shapes.ts';
 
 const identity = ['unauthenticated', 'unavailable'] as const;
 const body = ['malformed', 'wrong_type', 'too_large'] as const;
@@ -104,6 +106,7 @@ const paths = {
     }),
     delete: operation('Puts the default of a limit back', changeOfLimit()),
   },
+  ...operatorPaths,
 };
 
 const document = {
@@ -133,67 +136,4 @@ function changeOfLimit(...more: readonly Outcome[]) {
       ...problems(...identity, 'malformed', 'forbidden', 'not_found', 'unknown_product', ...more),
     },
   };
-}
-
-interface OperationParts {
-  readonly isForUsers?: boolean;
-  readonly parameters?: readonly Schema[];
-  readonly body?: Schema;
-  readonly answers: Readonly<Record<string, Schema>>;
-}
-
-function operation(summary: string, parts: OperationParts): Schema {
-  const { isForUsers = false, parameters = [], body: schema, answers } = parts;
-  const content = { 'application/json': { schema } };
-  return {
-    summary,
-    ...(isForUsers ? { security: [{ token: [] }] } : {}),
-    parameters,
-    ...(schema === undefined ? {} : { requestBody: { required: true, content } }),
-    responses: answers,
-  };
-}
-
-function parameter(name: string, where: 'path' | 'query' | 'header', schema: Schema): Schema {
-  return { name, in: where, required: where === 'path', schema };
-}
-
-function answer(
-  schema: Schema,
-  outcome?: Outcome,
-  headers: Readonly<Record<string, string>> = {},
-): Schema {
-  return {
-    description: outcome === undefined ? 'Done' : OUTCOMES[outcome].title,
-    headers: Object.fromEntries(
-      Object.entries(headers).map(([name, description]) => [
-        name,
-        { description, schema: { type: 'string' } },
-      ]),
-    ),
-    content: { 'application/json': { schema } },
-  };
-}
-
-/** The answers to these outcomes, by status: several share one. */
-function problems(...outcomes: readonly Outcome[]): Record<string, Schema> {
-  const byStatus = Map.groupBy(outcomes, (outcome) => OUTCOMES[outcome].status);
-  return Object.fromEntries(
-    [...byStatus].map(([status, members]) => [
-      String(status),
-      {
-        description: members.map((outcome) => OUTCOMES[outcome].title).join('; '),
-        ...(status === 429 || status === 503
-          ? { headers: { 'Retry-After': { schema: { type: 'integer', minimum: 1 } } } }
-          : {}),
-        content: {
-          'application/problem+json': {
-            schema: {
-              allOf: [ref('Problem'), { properties: { outcome: { enum: members } } }],
-            },
-          },
-        },
-      },
-    ]),
-  );
 }

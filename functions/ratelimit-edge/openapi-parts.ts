@@ -1,0 +1,75 @@
+// What an operation of the OpenAPI document is made of. Statuses and texts come from the table in
+// lib/outcome.ts.
+
+import { OUTCOMES, type Outcome } from '#lib/outcome.ts';
+import { ref } from './openapi-schemas.ts';
+import type { Schema } from './openapi-shapes.ts';
+
+interface OperationParts {
+  readonly isForUsers?: boolean;
+  readonly parameters?: readonly Schema[];
+  readonly body?: Schema;
+  readonly isBodyOptional?: boolean;
+  readonly answers: Readonly<Record<string, Schema>>;
+}
+
+export function operation(summary: string, parts: OperationParts): Schema {
+  const { isForUsers = false, parameters = [], body: schema, answers } = parts;
+  const required = parts.isBodyOptional !== true;
+  const content = { 'application/json': { schema } };
+  return {
+    summary,
+    ...(isForUsers ? { security: [{ token: [] }] } : {}),
+    parameters,
+    ...(schema === undefined ? {} : { requestBody: { required, content } }),
+    responses: answers,
+  };
+}
+
+export function parameter(
+  name: string,
+  where: 'path' | 'query' | 'header',
+  schema: Schema,
+): Schema {
+  return { name, in: where, required: where === 'path', schema };
+}
+
+export function answer(
+  schema: Schema,
+  outcome?: Outcome,
+  headers: Readonly<Record<string, string>> = {},
+): Schema {
+  return {
+    description: outcome === undefined ? 'Done' : OUTCOMES[outcome].title,
+    headers: Object.fromEntries(
+      Object.entries(headers).map(([name, description]) => [
+        name,
+        { description, schema: { type: 'string' } },
+      ]),
+    ),
+    content: { 'application/json': { schema } },
+  };
+}
+
+/** The answers to these outcomes, by status: several share one. */
+export function problems(...outcomes: readonly Outcome[]): Record<string, Schema> {
+  const byStatus = Map.groupBy(outcomes, (outcome) => OUTCOMES[outcome].status);
+  return Object.fromEntries(
+    [...byStatus].map(([status, members]) => [
+      String(status),
+      {
+        description: members.map((outcome) => OUTCOMES[outcome].title).join('; '),
+        ...(status === 429 || status === 503
+          ? { headers: { 'Retry-After': { schema: { type: 'integer', minimum: 1 } } } }
+          : {}),
+        content: {
+          'application/problem+json': {
+            schema: {
+              allOf: [ref('Problem'), { properties: { outcome: { enum: members } } }],
+            },
+          },
+        },
+      },
+    ]),
+  );
+}

@@ -33,6 +33,7 @@ import { createDecide } from './purchase.ts';
 import { eventLogOf } from './read-events.ts';
 import { rebuild } from './rebuild.ts';
 import { reconcile } from './reconcile.ts';
+import { sharedReading } from './reconcile-delivery.ts';
 import { tellOf } from './reconcile-report.ts';
 import { createSeller } from './sell.ts';
 import { createTick, drainAll, reconcileDue } from './tick.ts';
@@ -124,7 +125,9 @@ function createDomain(
   const drain = () => drainAll({ redis, mysql: upkeepMysql, seller, log });
   const reconciling = {
     ...{ ...rebuilding, seller, log },
-    readProgress: () => readProgress(kafkaBrokers, ordersTopic, Object.values(consumerGroups)),
+    readProgress: sharedReading(() =>
+      readProgress(kafkaBrokers, ordersTopic, Object.values(consumerGroups)),
+    ),
   };
   const tell = tellOf(metrics, log);
   return {

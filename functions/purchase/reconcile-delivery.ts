@@ -18,7 +18,7 @@ interface Dependencies {
 }
 
 const deliveryWaitMs = 5_000;
-const pollMs = 250;
+const pollMs = 500;
 
 /**
  * Takes the topic's ends, and waits for the groups to reach them, for a while. Throws
@@ -53,4 +53,22 @@ function openIn({ committed }: Progress, group: Group, ends: ReadonlyMap<number,
     open += Math.max(0, end - Math.max(0, offsets?.get(partition) ?? 0));
   }
   return open;
+}
+
+/**
+ * Calls that come while a reading is under way share the next one: whoever asks is told of what
+ * was there when it asked, and many sales cost few connections.
+ */
+export function sharedReading<T>(read: () => Promise<T>): () => Promise<T> {
+  let underWay: Promise<unknown> = Promise.resolve();
+  let next: Promise<T> | undefined;
+  return () => {
+    next ??= underWay.then(() => {
+      next = undefined;
+      const reading = read();
+      underWay = reading.catch(() => undefined);
+      return reading;
+    });
+    return next;
+  };
 }

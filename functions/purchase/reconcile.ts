@@ -59,7 +59,7 @@ export interface ReconcileOptions {
 }
 
 /** Above this, orders are compared one by one only where their number is wrong, or on request. */
-const deepOrdersMax = 20_000;
+const deepOrdersMax = 5_000;
 
 /**
  * Throws UnknownProduct; Conflict for a settled sale, whose rows are all there is; TurnFailed and

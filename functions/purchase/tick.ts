@@ -82,7 +82,7 @@ async function isWell(
 }
 
 /** So many at once: each takes its product's lock for a moment, and reads for longer. */
-const reconciledAtOnce = 4;
+const reconciledAtOnce = 8;
 
 /**
  * Reconciles the sales that nobody has reconciled for a minute, whoever else is ticked, and tells

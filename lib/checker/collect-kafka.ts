@@ -2,7 +2,8 @@
 // that the topics have now, and how far the two sources have delivered.
 
 import { readProgress } from '#lib/kafka/read-progress.ts';
-import { readTopic } from '#lib/kafka/read-topic.ts';
+import { type ReadTopicOptions, readTopic } from '#lib/kafka/read-topic.ts';
+import type { TopicMarks } from '#lib/kafka/topic-marks.ts';
 import type { EventNames } from './collect.ts';
 import type { EventFact, KafkaFacts, Sink } from './facts.ts';
 
@@ -11,9 +12,10 @@ export async function collectKafka(
   productId: string,
   { topic, deadLetterTopics, groups }: EventNames,
   signal: AbortSignal,
+  since?: TopicMarks,
 ): Promise<KafkaFacts> {
-  const { committed, complete } = await readProgress(brokers, topic, Object.values(groups));
-  const read = (name: string) => readEvents(brokers, name, productId, signal);
+  const { committed, complete } = await readProgress(brokers, topic, Object.values(groups), since);
+  const read = (name: string) => readEvents(brokers, name, productId, { since, signal });
   const [events, deadOfPersist, deadOfRank] = await Promise.all([
     read(topic),
     read(deadLetterTopics['persist-order']),
@@ -35,11 +37,11 @@ async function readEvents(
   brokers: readonly string[],
   topic: string,
   productId: string,
-  signal: AbortSignal,
+  bounds: Pick<ReadTopicOptions, 'since' | 'signal'>,
 ): Promise<EventFact[]> {
   const events: EventFact[] = [];
   const filter = (headers: Readonly<Record<string, string>>) => headers.ce_subject === productId;
-  for await (const record of readTopic({ brokers, topic, filter, signal })) {
+  for await (const record of readTopic({ brokers, topic, filter, ...bounds })) {
     const { partition, offset, headers, value } = record;
     events.push({ partition, offset, id: headers.ce_id ?? '', data: value.toString() });
   }

@@ -1,9 +1,10 @@
 // The part of the facts that lies in MySQL, from one consistent snapshot, so that rows, units and
 // the product's stock can be compared with each other whatever is written meanwhile.
 
-import { asc, eq } from 'drizzle-orm';
+import { and, asc, eq } from 'drizzle-orm';
+import type { TopicMarks } from '#lib/kafka/topic-marks.ts';
 import type { MysqlClient } from '#lib/mysql/connect.ts';
-import { operations, orders, orderUnits, products } from '#lib/mysql/schema.ts';
+import { generations, operations, orders, orderUnits, products } from '#lib/mysql/schema.ts';
 import type { MysqlFacts } from './facts.ts';
 
 export function collectMysql({ db }: MysqlClient, productId: string): Promise<MysqlFacts> {
@@ -32,4 +33,19 @@ export function collectMysql({ db }: MysqlClient, productId: string): Promise<My
       withConsistentSnapshot: true,
     },
   );
+}
+
+/**
+ * Where the topics ended before the sale was loaded for the first time: it has no events before.
+ * Undefined where that was not noted.
+ */
+export async function readBeginning(
+  { db }: MysqlClient,
+  productId: string,
+): Promise<TopicMarks | undefined> {
+  const [first] = await db
+    .select()
+    .from(generations)
+    .where(and(eq(generations.productId, productId), eq(generations.generation, 1)));
+  return first && { atMs: Math.floor(first.at / 1_000), ends: first.topicEnds };
 }

@@ -4,8 +4,9 @@ import { type Admin, type Consumer, Kafka, logLevel, type Producer } from 'kafka
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { migrate } from '#functions/persist-order/migrate.ts';
 import { readEnvironment } from '#lib/environment.ts';
+import { markTopics } from '#lib/kafka/topic-marks.ts';
 import { connectMysql, type MysqlClient } from '#lib/mysql/connect.ts';
-import { operations, orders, orderUnits, products } from '#lib/mysql/schema.ts';
+import { generations, operations, orders, orderUnits, products } from '#lib/mysql/schema.ts';
 import { boardKey, boardKinds, productsBoardKey, saleKeys } from '#lib/names.ts';
 import { connectRedis } from '#lib/redis/connect.ts';
 import { createLog } from '#lib/telemetry/log.ts';
@@ -318,4 +319,34 @@ test('a store that is away is named', async () => {
     collectFacts({ ...stores(), redis: noRedis }, uniqueProductId(), names),
   ).rejects.toMatchObject({ store: 'Redis' });
   noRedis.disconnect();
+});
+
+test('what was in the topics before the first load is not read, and may have been deleted', async () => {
+  const productId = uniqueProductId();
+  const topic = await uniqueTopic(1);
+  const own = { ...names, topic };
+  const anHourAgo = Date.now() - 3_600_000;
+  const send = (id: string, timestamp: number) => {
+    const headers = { ce_id: id, ce_subject: productId };
+    const messages = [{ partition: 0, headers, value: '{}', timestamp: String(timestamp) }];
+    return producer.send({ topic, messages });
+  };
+  const kafkaOf = async () => (await collectFacts(stores(), productId, own)).kafka;
+  await send('before', anHourAgo);
+  const marks = await markTopics(brokers, [topic]);
+  await send('after', Date.now());
+  expect((await kafkaOf()).events.map(({ id }) => id)).toEqual(['before', 'after']);
+  await mysql.db.insert(generations).values({
+    ...{ productId, generation: 1, reason: 'first' },
+    ...{ topicEnds: marks.ends, at: marks.atMs * 1_000 },
+  });
+  expect((await kafkaOf()).events.map(({ id }) => id)).toEqual(['after']);
+
+  const deleteTo = async (offset: string) => {
+    await admin.fetchTopicOffsets(topic);
+    await admin.deleteTopicRecords({ topic, partitions: [{ partition: 0, offset }] });
+    return (await kafkaOf()).complete;
+  };
+  expect(await deleteTo('1')).toBe(true);
+  expect(await deleteTo('2')).toBe(false);
 });

@@ -11,7 +11,7 @@ import { consumerGroups, deadLetterTopics, ordersTopic } from '#lib/names.ts';
 import type { RedisClient } from '#lib/redis/connect.ts';
 import { unlessAborted } from '#lib/unless-aborted.ts';
 import { collectKafka } from './collect-kafka.ts';
-import { collectMysql } from './collect-mysql.ts';
+import { collectMysql, readBeginning } from './collect-mysql.ts';
 import { readBoards, readSale, readSaleFields } from './collect-redis.ts';
 import type { Facts, Sink } from './facts.ts';
 
@@ -66,7 +66,8 @@ export async function collectFacts(
     }
   };
   const sale = await from('Redis', readSale(redis, productId));
-  const kafka = await from('Kafka', collectKafka(kafkaBrokers, productId, names, stop));
+  const since = await from('MySQL', readBeginning(mysql, productId));
+  const kafka = await from('Kafka', collectKafka(kafkaBrokers, productId, names, stop, since));
   const rows = await from('MySQL', collectMysql(mysql, productId));
   const boards = await from('Redis', readBoards(redis, productId));
   const saleAfter = await from('Redis', readSaleFields(redis, productId));

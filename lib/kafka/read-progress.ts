@@ -1,6 +1,7 @@
 // How far consumer groups have got in a topic, by their committed offsets.
 
 import { type Admin, Kafka, logLevel } from 'kafkajs';
+import type { TopicMarks } from './topic-marks.ts';
 import { KafkaUnavailable } from './unavailable.ts';
 
 const requestTimeoutMs = 5_000;
@@ -10,7 +11,7 @@ export interface Progress {
   readonly committed: ReadonlyMap<string, ReadonlyMap<number, number>>;
   /** Partition → the offset that its next record will have; asked for after `committed`. */
   readonly ends: ReadonlyMap<number, number>;
-  /** False once the topic's oldest records have been deleted. */
+  /** False once records have been deleted: any, or any since the marks. */
   readonly complete: boolean;
 }
 
@@ -19,6 +20,7 @@ export async function readProgress(
   brokers: readonly string[],
   topic: string,
   groups: readonly string[],
+  since?: TopicMarks,
 ): Promise<Progress> {
   const kafka = new Kafka({
     clientId: 'seckill-read-progress',
@@ -37,7 +39,9 @@ export async function readProgress(
     return {
       committed,
       ends: new Map(offsets.map(({ partition, high }) => [partition, Number(high)])),
-      complete: offsets.every(({ low }) => Number(low) === 0),
+      complete: offsets.every(
+        ({ partition, low }) => Number(low) <= (since?.ends[topic]?.[partition] ?? 0),
+      ),
     };
   } catch (error) {
     throw new KafkaUnavailable(`the progress in ${topic} could not be read`, { cause: error });

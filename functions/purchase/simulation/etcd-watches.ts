@@ -2,6 +2,7 @@
 // that it asked for; one that breaks says so once.
 
 import type { WatchListener, WatchRequest } from '#lib/etcd/etcd.ts';
+import type { Network } from './network.ts';
 import type { Random } from './random.ts';
 import type { Process, VirtualTime } from './virtual-time.ts';
 
@@ -13,9 +14,9 @@ interface Happened {
 }
 
 export interface Watchers {
-  happened(event: Happened): void;
-  watch(process: Process, request: WatchRequest, listener: WatchListener): () => void;
-  breakAll(): void;
+  readonly happened: (event: Happened) => void;
+  readonly watch: (process: Process, request: WatchRequest, listener: WatchListener) => () => void;
+  readonly breakAll: () => void;
 }
 
 interface Watcher {
@@ -28,7 +29,7 @@ interface Watcher {
 
 const latencyMaxMs = 20;
 
-export function createWatchers(time: VirtualTime, random: Random): Watchers {
+export function createWatchers(time: VirtualTime, network: Network, random: Random): Watchers {
   const history: Happened[] = [];
   const watchers = new Set<Watcher>();
 
@@ -41,13 +42,31 @@ export function createWatchers(time: VirtualTime, random: Random): Watchers {
     });
   }
 
+  /** A stream that the network has lost brings nothing more, and is found broken at some time. */
   function deliver(watcher: Watcher, run: () => void): void {
+    const { process } = watcher;
+    const fate = network.fortune.fateOf({ process, store: 'etcd', step: 'watch' });
+    if (fate.requestMs === undefined || fate.answerMs === undefined) {
+      breakAfter(watcher, fate.breaksAfterMs);
+      return;
+    }
     const atMs = Math.max(watcher.lastAtMs, time.nowMs + random.between(0, latencyMaxMs));
     watcher.lastAtMs = atMs;
     const runUnlessOver = () => {
       if (!watcher.isOver) run();
     };
     time.after(atMs - time.nowMs, runUnlessOver, watcher.process, 'answer');
+  }
+
+  function breakAfter(watcher: Watcher, delayMs: number | undefined): void {
+    watchers.delete(watcher);
+    if (delayMs === undefined) return;
+    const tell = () => {
+      if (watcher.isOver) return;
+      watcher.isOver = true;
+      watcher.listener.onBroken();
+    };
+    time.after(delayMs, tell, watcher.process, 'answer');
   }
 
   return {
@@ -70,12 +89,12 @@ export function createWatchers(time: VirtualTime, random: Random): Watchers {
     },
     breakAll() {
       for (const watcher of watchers) {
-        deliver(watcher, () => {
-          watcher.isOver = true;
-          watcher.listener.onBroken();
+        const fate = network.fortune.fateOf({
+          ...{ process: watcher.process, store: 'etcd', step: 'watch' },
         });
+        const isSilent = fate.requestMs === undefined && fate.breaksAfterMs === undefined;
+        breakAfter(watcher, isSilent ? undefined : random.between(0, latencyMaxMs));
       }
-      watchers.clear();
     },
   };
 }

@@ -42,10 +42,10 @@ class Store {
   readonly #time: VirtualTime;
   readonly #random: Random;
 
-  constructor(time: VirtualTime, random: Random) {
+  constructor(time: VirtualTime, network: Network, random: Random) {
     this.#time = time;
     this.#random = random;
-    this.watchers = createWatchers(time, random);
+    this.watchers = createWatchers(time, network, random);
   }
 
   grant(id: string, ttlSeconds: number): void {
@@ -138,7 +138,7 @@ class Store {
 }
 
 export function createEtcd(time: VirtualTime, network: Network, random: Random): SimulatedEtcd {
-  let store = new Store(time, random);
+  let store = new Store(time, network, random);
 
   function ask<T>(step: string, effect: (store: Store) => T): Promise<T> {
     return network.call<T>('etcd', step, {
@@ -176,7 +176,7 @@ export function createEtcd(time: VirtualTime, network: Network, random: Random):
       time.note('etcd is replaced by an empty one');
       const { watchers, leases } = store;
       for (const { cancelExpiry } of leases.values()) cancelExpiry();
-      store = new Store(time, random);
+      store = new Store(time, network, random);
       watchers.breakAll();
     },
     revokeAnyLease() {

@@ -1,7 +1,7 @@
 // The tables of the shipped migrations in an SQLite, and the few differences of its dialect. Two handles
 // on one file: one writes, the other sees what is committed.
 
-import { readdirSync, readFileSync, rmSync } from 'node:fs';
+import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { DatabaseSync, type SQLInputValue, type StatementSync } from 'node:sqlite';
@@ -25,7 +25,8 @@ export interface Database {
 const migrations = join(import.meta.dirname, '../../persist-order/migrations');
 
 export function openDatabase(): Database {
-  const path = join(tmpdir(), `seckill-simulation-${process.pid}-${databases++}.sqlite`);
+  const folder = mkdtempSync(join(tmpdir(), 'seckill-simulation-'));
+  const path = join(folder, 'mysql.sqlite');
   const writer = new DatabaseSync(path);
   writer.exec('pragma journal_mode = wal; pragma synchronous = off');
   for (const statement of readMigrations()) writer.exec(statement);
@@ -71,12 +72,10 @@ export function openDatabase(): Database {
     close() {
       reader.close();
       writer.close();
-      for (const suffix of ['', '-wal', '-shm']) rmSync(`${path}${suffix}`, { force: true });
+      rmSync(folder, { recursive: true, force: true });
     },
   };
 }
-
-let databases = 0;
 
 /** What SQLite does not know of MySQL's DDL is left out; nothing here depends on it. */
 function readMigrations(): string[] {

@@ -111,9 +111,12 @@ class SimulatedConnection {
     await this.query('rollback');
   }
 
+  isUsable(): boolean {
+    return !this.#isBroken && this.#wire.session.isOpen;
+  }
+
   release(): void {
-    const isUsable = !this.#isBroken && this.#wire.session.isOpen;
-    if (isUsable && !this.#idle.includes(this)) this.#idle.push(this);
+    if (this.isUsable() && !this.#idle.includes(this)) this.#idle.push(this);
   }
 
   destroy(): void {
@@ -132,8 +135,10 @@ class SimulatedPool {
   }
 
   getConnection(): Promise<SimulatedConnection> {
-    const connection = this.#idle.pop() ?? new SimulatedConnection(this.#open(), this.#idle);
-    return Promise.resolve(connection);
+    let connection = this.#idle.pop();
+    // What the server has ended meanwhile has left the pool.
+    while (connection && !connection.isUsable()) connection = this.#idle.pop();
+    return Promise.resolve(connection ?? new SimulatedConnection(this.#open(), this.#idle));
   }
 
   async query(query: Query, params?: readonly unknown[]): Promise<unknown[]> {

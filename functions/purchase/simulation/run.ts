@@ -83,6 +83,9 @@ function tellProgress({ schedules, failures }: Summary, count: number, startedAt
   );
 }
 
+const troubleNames =
+  /^(crash|freeze|leave|clock|outage|redis .*(lost|fail-over)|etcd replaced|lease lost|leaders moved)$/;
+
 async function main(): Promise<void> {
   const seed = process.env['SECKILL_SIM_SEED'];
   if (seed !== undefined) {
@@ -94,7 +97,8 @@ async function main(): Promise<void> {
   const total = await runAll(first, count);
   const { schedules, virtualMs, failures } = total;
   say(`answers: ${tellCounts(total, /^answer /)}`);
-  say(`faults: ${tellCounts(total, /^(crash|freeze|leave|clock|outage|redis |etcd |lea)/)}`);
+  say(`troubles: ${tellCounts(total, troubleNames)}`);
+  say(`struck around a step: ${tellCounts(total, /^(crash|freeze) (before|after) /)}`);
   for (const { seed: failed, problems } of failures.slice(0, failuresShown)) {
     say(`SECKILL_SIM_SEED=${failed} npm run test:sim   # ${problems.join('; ')}`);
   }

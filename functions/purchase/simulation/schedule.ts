@@ -126,7 +126,7 @@ function profileOf(random: Random): Profile {
         'redis key lost': rate(0.3),
         'redis fail-over': rate(0.7),
         'etcd replaced': rate(0.3),
-        'lease revoked': rate(0.5),
+        'lease lost': rate(0.5),
         'leaders moved': rate(1),
       },
     },

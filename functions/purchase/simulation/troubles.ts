@@ -16,7 +16,7 @@ const kinds = [
   'redis key lost',
   'redis fail-over',
   'etcd replaced',
-  'lease revoked',
+  'lease lost',
   'leaders moved',
 ] as const;
 type Kind = (typeof kinds)[number];
@@ -105,7 +105,7 @@ export class Troubles {
       case 'etcd replaced':
         etcd.replace();
         break;
-      case 'lease revoked':
+      case 'lease lost':
         etcd.revokeAnyLease();
         break;
       case 'leaders moved':

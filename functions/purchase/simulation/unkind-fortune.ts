@@ -32,12 +32,14 @@ const usualMs: Readonly<Record<StoreName, number>> = {
 };
 
 export function createUnkindFortune({ time, random, profile, troubles }: Options): Fortune {
-  const fateOf = ({ store }: Call): Fate => {
+  const fateOf = ({ store, step }: Call): Fate => {
     const requestMs = random.between(0.1, usualMs[store]);
     const answerMs = random.between(0.1, usualMs[store]);
     // The disk is in the same machine: who loses it is gone as a whole.
     if (store === 'disk') return { requestMs, answerMs };
     if (troubles.isAway(store)) return random.pick([refusal(random), { ...nothing }]);
+    // The stream of watches breaks less often than single calls fail.
+    if (step === 'watch' && random.chance(0.9)) return { requestMs, answerMs };
     if (random.chance(profile.refused)) return refusal(random);
     if (random.chance(profile.answerLost)) {
       return { requestMs, answerMs: undefined, breaksAfterMs: random.between(1, 1_500) };

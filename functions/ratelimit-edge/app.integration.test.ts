@@ -294,7 +294,7 @@ describe('reads', () => {
 
 describe('leaderboards', () => {
   const event = (userId: string, userFirstAt: number, quantity: number, sold: number) => ({
-    productId: 'p1',
+    ...{ productId: 'p1', generation: 1, acceptedAt: userFirstAt },
     orders: [{ userId, userFirstAt, userQuantity: quantity, quantity, sold }],
   });
   const firstAtUs = 1_800_000_000_000_000;

@@ -90,7 +90,12 @@ const commands = [
   [],
   ['token'],
   ['sale'],
-  ...['create', 'list', 'show', 'warm', 'open', 'pause', 'close'].map((verb) => ['sale', verb]),
+  ...['create', 'list', 'show', 'warm', 'open', 'pause', 'restock', 'close', 'log'].map((verb) => [
+    'sale',
+    verb,
+  ]),
+  ['orders'],
+  ...['list', 'show', 'cancel'].map((verb) => ['orders', verb]),
   ['limits'],
   ...['get', 'set', 'reset'].map((verb) => ['limits', verb]),
   ['verify'],
@@ -313,6 +318,156 @@ describe('sale', () => {
     const { status, out, err } = await running;
     expect({ status, out }).toEqual({ status: 130, out: '' });
     expect(err).toContain('Run it again');
+  });
+});
+
+describe('sale restock', () => {
+  const route = 'POST /operator/sales/phone/restock';
+
+  test.each([[['50']], [['--units', '50']], [['--stock', '50']]])(
+    'says how many more: %j',
+    async (units) => {
+      edge.on(route, { problem: 'unavailable', retryAfter: 1 }, { json: { ...sale, stock: 550 } });
+      const { status, out } = await run(['sale', 'restock', 'phone', ...units, '-o', 'json']);
+      expect(status).toBe(0);
+      expect(JSON.parse(out)).toMatchObject({ stock: 550 });
+      expect(edge.asked.map(({ body }) => body)).toEqual([{ units: 50 }, { units: 50 }]);
+      expect(edge.asked[0]?.operationId).toBe(edge.asked[1]?.operationId);
+    },
+  );
+
+  test.each([
+    [[], 'once'],
+    [['5', '--units', '5'], 'once'],
+    [['0'], 'whole number'],
+    [['--units', '-1'], 'whole number'],
+    [['--units', String(stockMax + 1)], 'whole number'],
+    [['5', '6'], 'too many'],
+  ])('usage: %j', async (given, names) => {
+    const { status, out, err } = await run(['sale', 'restock', 'phone', ...given]);
+    expect({ status, out }).toEqual({ status: 64, out: '' });
+    expect(err).toContain(names);
+    expect(edge.asked).toEqual([]);
+  });
+
+  test('of a sale that is over is not done', async () => {
+    edge.on(route, { problem: 'conflict', detail: 'phone is closed' });
+    const { status, err } = await run(['sale', 'restock', 'phone', '5']);
+    expect(status).toBe(1);
+    expect(err).toContain('phone is closed');
+  });
+});
+
+test('sale log says who did what, when, the newest last', async () => {
+  const line = {
+    ...{ operationId: 'an-operation', operator: 'olga', action: 'restock' },
+    ...{ at: '2026-11-22T20:00:00.123456Z', details: { units: 2, stock: 7, reason: null } },
+  };
+  const opened = { ...line, action: 'open', details: { opensAt: '2026-11-22T20:00:00.0Z' } };
+  edge.on('GET /operator/sales/phone/log?limit=200', { json: { log: [line, opened] } });
+  const { status, out } = await run(['sale', 'log', 'phone']);
+  expect(status).toBe(0);
+  expect(out.split('\n').map((text) => text.split(/ {2,}/))).toEqual([
+    ['WHEN', 'WHO', 'WHAT', 'OPERATION', 'DETAILS'],
+    ['2026-11-22 20:00:00Z', 'olga', 'restock', 'an-operation', 'units=2 stock=7'],
+    ['2026-11-22 20:00:00Z', 'olga', 'open', 'an-operation', 'opensAt=2026-11-22T20:00:00.0Z'],
+    [''],
+  ]);
+  edge.on('GET /operator/sales/phone/log?limit=1', { json: { log: [line] } });
+  const json = await run(['sale', 'log', 'phone', '--limit', '1', '-o', 'json']);
+  expect(JSON.parse(json.out)).toEqual([line]);
+});
+
+describe('orders', () => {
+  const orderId = 'phone.dCJ0VwYAtBYBDuMrkWkmvA';
+  const order = {
+    ...{ orderId, productId: 'phone', userId: '安 娜', quantity: 3, status: 'confirmed' },
+    ...{ unitPrice: 99_900, currency: 'CNY', acceptedAt: '2026-11-22T20:00:00.123456Z' },
+  };
+  const details = {
+    ...order,
+    units: [
+      [1, 2],
+      [7, 7],
+    ],
+  };
+  const cancelled = { ...details, status: 'cancelled', reason: 'not paid', units: [] };
+
+  test('list goes from page to page, up to the limit', async () => {
+    const route = 'GET /operator/orders?productId=phone';
+    edge.on(`${route}&limit=3`, { json: { orders: [order, order], next: orderId } });
+    edge.on(`${route}&after=${orderId}&limit=1`, { json: { orders: [order], next: orderId } });
+    const { status, out } = await run(['orders', 'list', 'phone', '--limit', '3', '-o', 'json']);
+    expect({ status, found: JSON.parse(out) as unknown }).toEqual({
+      status: 0,
+      found: [order, order, order],
+    });
+    expect(edge.asked).toHaveLength(2);
+  });
+
+  test('list is a table, by buyer and status', async () => {
+    const query = 'productId=phone&userId=%E5%AE%89+%E5%A8%9C&status=cancelled&limit=100';
+    edge.on(`GET /operator/orders?${query}`, { json: { orders: [cancelled], next: null } });
+    const given = ['--user', '安 娜', '--status', 'cancelled'];
+    const { status, out } = await run(['orders', 'list', 'phone', ...given]);
+    expect(status).toBe(0);
+    expect(out.split('\n').map((text) => text.split(/ {2,}/))).toEqual([
+      ['ORDER', 'BUYER', 'QUANTITY', 'STATUS', 'ACCEPTED', 'REASON'],
+      [orderId, '安 娜', '3', 'cancelled', '2026-11-22 20:00:00Z', 'not paid'],
+      [''],
+    ]);
+    edge.on('GET /operator/orders?productId=lamp&limit=100', { json: { orders: [], next: null } });
+    expect((await run(['orders', 'list', 'lamp'])).out).toContain('no such order');
+  });
+
+  test('show tells of one order, with its units', async () => {
+    edge.on(`GET /operator/orders/${orderId}`, { json: details });
+    const { status, out } = await run(['orders', 'show', orderId]);
+    expect(status).toBe(0);
+    expect(out).toContain('units      1-2, 7\n');
+    const { out: json } = await run(['orders', 'show', orderId, '-o', 'json']);
+    expect(JSON.parse(json)).toEqual(details);
+  });
+
+  test('cancel gives the reason, once, however often it is sent', async () => {
+    const route = `POST /operator/orders/${orderId}/cancel`;
+    edge.on(route, { problem: 'unavailable', retryAfter: 1 }, { json: cancelled });
+    const { status, out } = await run(['orders', 'cancel', orderId, '--reason', 'not paid']);
+    expect(status).toBe(0);
+    expect(out).toContain('status     cancelled\nreason     not paid\n');
+    const reason = 'not paid';
+    expect(edge.asked.map(({ body }) => body)).toEqual([{ reason }, { reason }]);
+    expect(new Set(edge.asked.map(({ operationId }) => operationId)).size).toBe(1);
+    await run(['orders', 'cancel', orderId, '-o', 'json']);
+    expect(edge.asked.at(-1)?.body).toEqual({});
+  });
+
+  test.each([
+    [
+      { problem: 'conflict', detail: 'the order is on its way; try again in a moment' },
+      'try again',
+    ],
+    [{ problem: 'not_found', detail: 'orderId: no such order.' }, 'no such order'],
+  ] as const)('cancel that could not be done exits 1: %j', async (answer, says) => {
+    edge.on(`POST /operator/orders/${orderId}/cancel`, answer);
+    const { status, err } = await run(['orders', 'cancel', orderId]);
+    expect(status).toBe(1);
+    expect(err).toContain(says);
+  });
+
+  test.each([
+    [['list'], 'product'],
+    [['list', 'phone', '--status', 'paid'], 'confirmed'],
+    [['list', 'phone', '--limit', '0'], 'whole number'],
+    [['show', 'phone'], 'order id'],
+    [['cancel', '../x'], 'order id'],
+    [['cancel', orderId, '--reason', ' '], '--reason'],
+    [['cancel', orderId, '--reason', 'x'.repeat(65)], '--reason'],
+  ])('usage: %j', async (given, names) => {
+    const { status, out, err } = await run(['orders', ...given]);
+    expect({ status, out }).toEqual({ status: 64, out: '' });
+    expect(err).toContain(names);
+    expect(edge.asked).toEqual([]);
   });
 });
 

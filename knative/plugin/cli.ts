@@ -5,6 +5,7 @@ import packageJson from '../../package.json' with { type: 'json' };
 import type { Io } from './command.ts';
 import { CliError, exits } from './exit.ts';
 import { addLimits } from './limits.ts';
+import { addOrders } from './orders.ts';
 import { addReconcile } from './reconcile.ts';
 import { addSale } from './sale.ts';
 import { addToken } from './token.ts';
@@ -29,6 +30,7 @@ function createProgram(io: Io): Command {
     .addHelpText('after', helpText);
   addToken(program, io);
   addSale(program, io);
+  addOrders(program, io);
   addLimits(program, io);
   addVerify(program, io);
   addReconcile(program, io);

@@ -14,7 +14,9 @@ import {
   withTarget,
 } from './command.ts';
 import { CliError, usageError } from './exit.ts';
+import { addLog } from './log.ts';
 import { productId } from './product-id.ts';
+import { addRestock } from './restock.ts';
 import { printSale, type Sale, showSales } from './show-sale.ts';
 import { addWarm } from './warm.ts';
 
@@ -35,14 +37,16 @@ const slowTimeoutMs = 65_000;
 export function addSale(program: Command, io: Io): void {
   const sale = program
     .command('sale')
-    .summary('create, list, show, warm, open, pause and close sales')
+    .summary('create, list, show, warm, open, pause, restock and close sales; their log')
     .description('Puts products on sale. Every change is safe to repeat.');
   addCreate(sale, io);
   addReads(sale, io);
   addWarm(sale, io);
   addChange(sale, io, 'open', 'open the sale now, or end a pause');
   addChange(sale, io, 'pause', 'refuse purchases until it is opened again');
+  addRestock(sale, io);
   addClose(sale, io);
+  addLog(sale, io);
 }
 
 function addCreate(sale: Command, io: Io): void {

@@ -1,5 +1,12 @@
 // ioredis with the options that matter said: it fails fast, and never resends a command whose
 // answer was lost to what may be another process (decision 6).
+//
+// To a Redis Cluster it does, when the connection ends before the answer (`retryDelayOnFailover`,
+// which its lazy connections cannot do without). So every command that changes something must bear
+// being run twice, and late: `sell` finds its own first run in the outbox, and refuses another
+// process; `acknowledge`, `cancel`, `restock` and notes have nothing left to do; `load` goes by its
+// claim, which no two rebuilds share; `configure` by its number; a claim that comes late costs a
+// rebuild; boards are joins, or go by their marks (lib/sale/cluster.integration.test.ts).
 
 import { Cluster, Redis, type RedisOptions } from 'ioredis';
 import { redisCommandTimeoutMs } from '#lib/constants.ts';

@@ -56,6 +56,43 @@ test('a sale that was moved to another node is another process’s, and is not s
   expect(await sale.field('sold')).toBe('1');
 });
 
+/** Loses the answers of all nodes that are connected until it is told to cut the connections. */
+function loseAnswers(): () => void {
+  const streams = cluster()
+    .nodes('master')
+    .filter(({ status }) => status === 'ready')
+    .map(({ stream }) => stream);
+  for (const stream of streams) stream.removeAllListeners('data');
+  return () => {
+    for (const stream of streams) stream.destroy();
+  };
+}
+
+// ioredis sends a command to a cluster again when its connection ends before the answer.
+test.each(['the same process', 'another process'])(
+  'a call that ioredis sends again, to %s, sells nothing twice',
+  async (to) => {
+    const sale = await loadTestSale(redis, { limit: 5 });
+    const { productId, keys, fence } = sale;
+    const beside = connectRedis(own.urls, createLog('test', 'silent'));
+    await vi.waitFor(() => beside.hgetall(keys.sale), 10_000);
+    const purchases = [sale.purchase(), sale.purchase()];
+    // The script is known to the node, so that it runs at the first attempt.
+    await sale.decide([]);
+    const cut = loseAnswers();
+    const answer = sell(redis, productId, fence, purchases);
+    await vi.waitFor(async () => {
+      expect(await beside.hget(keys.sale, 'sold')).toBe('2');
+    }, 900);
+    if (to === 'another process') await beside.hset(keys.sale, 'run_id', 'f'.repeat(40));
+    cut();
+    expect((await answer).kind).toBe(to === 'another process' ? 'other_process' : 'leftovers');
+    expect(await beside.hmget(keys.sale, 'sold', 'batches', 'free')).toEqual(['2', '1', '3-10']);
+    expect(await beside.hlen(keys.orders)).toBe(2);
+    beside.disconnect();
+  },
+);
+
 function cluster(): Cluster {
   if (redis instanceof Cluster) return redis;
   throw new Error('not a cluster');

@@ -263,3 +263,30 @@ describe('configuring', () => {
     expect(await redis.exists(saleKeys(productId).sale)).toBe(0);
   });
 });
+
+test('a change that was given up and comes late does not undo a later one', async () => {
+  const sale = await aSale();
+  const held = Promise.withResolvers<undefined>();
+  const slow = new Proxy(redis, {
+    get(target, name) {
+      const value: unknown = Reflect.get(target, name);
+      if (name !== 'evalsha' || typeof value !== 'function') return value;
+      return async (...args: unknown[]) => {
+        await held.promise;
+        return value.apply(target, args) as unknown;
+      };
+    },
+  });
+  const settings = { opensAtUs: 1, closesAtUs: null };
+  const pause = configure(slow, sale.productId, sale.fence, { ...settings, state: 'paused' });
+  const open = { ...settings, state: 'on_sale' } as const;
+  expect(await configure(redis, sale.productId, sale.fence, open)).toBe('configured');
+  held.resolve(undefined);
+  expect(await pause).toBe('refused');
+  expect(await sale.field('state')).toBe('on_sale');
+  // Another holder counts anew.
+  const next = { ...sale.fence, revision: sale.fence.revision + 1 };
+  const closed = { ...settings, state: 'closed' } as const;
+  expect(await configure(redis, sale.productId, next, closed)).toBe('configured');
+  expect(await sale.field('state')).toBe('closed');
+});

@@ -264,7 +264,13 @@ function settingValues({ state, opensAtUs, closesAtUs }: SaleSettings) {
   return { state, opens_at: opensAtUs ?? '', closes_at: closesAtUs ?? '' };
 }
 
-/** Sets what an operator changed, as absolute values; `absent` where the sale is not loaded. */
+/** Counts the changes of this process, which is one holder of a lock at a time. */
+let changes = 0;
+
+/**
+ * Sets what an operator changed, as absolute values; `absent` where the sale is not loaded. A call
+ * that was given up may still come late: it is refused where a later one of its holder was first.
+ */
 export async function configure(
   redis: RedisClient,
   productId: string,
@@ -275,7 +281,7 @@ export async function configure(
   const reply = await configureScript.run(
     redis,
     [saleKeys(productId).sale],
-    [...fenceArgs(fence), ...pairs],
+    [...fenceArgs(fence), ++changes, ...pairs],
   );
   return reply as 'configured' | 'absent' | 'refused';
 }

@@ -86,7 +86,7 @@ async function productOnSale({ db }: MysqlClient, productId: string): Promise<Pr
 }
 
 /** Where this generation's events begin; undefined where nobody noted it. */
-async function marksOf(
+export async function marksOf(
   { db }: MysqlClient,
   productId: string,
   generation: number,

@@ -13,12 +13,14 @@ import { compareFields, compareOrders, type Finding } from '#lib/reconcile/compa
 import { parseBuyer } from '#lib/reconcile/compare-boards.ts';
 import { readHash, readRowsOf, scanHash } from '#lib/reconcile/facts.ts';
 import type { DifferenceCode } from '#lib/reconcile/report.ts';
+import { parseOrders } from '#lib/reconcile/steps.ts';
 import { noteStatus } from '#lib/sale/note-status.ts';
 import type { Fence } from '#lib/sale/sale.ts';
 import { discardSale, type Snapshot, takeSnapshot } from '#lib/sale/snapshot.ts';
 import { finishChanges } from './finish-changes.ts';
 import { lockProduct, requireProduct } from './operation.ts';
 import type { PublishedEvent } from './publish.ts';
+import { marksOf } from './rebuild.ts';
 import type { ReconcileDependencies } from './reconcile.ts';
 
 export interface Repaired {
@@ -83,8 +85,11 @@ async function republish(
   missing: ReadonlySet<string>,
 ): Promise<number> {
   const { mysql, publisher, readEvents } = dependencies;
+  const { generation } = await requireProduct(mysql, productId);
   const events = new Map<string, PublishedEvent>();
-  for await (const event of readEvents(productId, undefined)) {
+  // What an older generation lacks is dropped wherever it comes from.
+  const marks = await marksOf(mysql, productId, generation);
+  for await (const event of readEvents(productId, marks)) {
     // What none of our keys has signed was accepted by nobody that we know of.
     if (!event.signed) continue;
     const { orders } = orderEventSchema.parse(JSON.parse(event.data));
@@ -113,16 +118,22 @@ async function repairRedis(
   productId: string,
   { cut, findings, keepsEvidence }: Wanted,
 ): Promise<DifferenceCode[]> {
-  const { redis, seller } = dependencies;
+  const { redis, seller, log } = dependencies;
   const codesOf = (needed: Finding['repair']) =>
     findings.filter((one) => one.repair === needed).map(({ code }) => code);
   const outcome = await seller.exclusively(productId, async (fence) => {
-    if (codesOf('finish').length > 0) await finishChanges(dependencies, productId, fence);
+    if (codesOf('finish').length > 0) {
+      // Where Redis cannot take them as it is, it is made anew.
+      await finishChanges(dependencies, productId, fence).catch((error: unknown) => {
+        log.warn({ err: error, productId }, 'a change could not be finished');
+      });
+    }
     const still = await findAgain(dependencies, productId, { cut, findings, fence });
     if (!still) return { kind: 'refused' } as const;
     if (still.size === 0) {
-      if (codesOf('restore').length > 0) await restore(dependencies, productId, fence);
-      return { kind: 'finished' } as const;
+      const isRestored =
+        codesOf('restore').length === 0 || (await restore(dependencies, productId, fence));
+      return { kind: isRestored ? 'finished' : 'refused' } as const;
     }
     const discarded = !keepsEvidence && (await discardSale(redis, productId, fence));
     return discarded
@@ -166,9 +177,9 @@ async function findAgain(
   const ids = findings
     .filter(({ code }) => byOrder.has(code))
     .flatMap((one) => one.ids.slice(0, recheckedMax));
-  const orders = await readHash(redis, saleKeys(productId).orders, ids);
+  const orders = await parseOrders(await readHash(redis, saleKeys(productId).orders, ids));
   const rows = await readRowsOf(mysql, ids);
-  for (const { code } of compareOrders({ cut, orders, rows, delivered: false })) {
+  for (const { code } of await compareOrders({ cut, orders, rows, delivered: false })) {
     if (byOrder.has(code)) still.add(code);
   }
   return still;
@@ -182,25 +193,25 @@ const byOrder: ReadonlySet<DifferenceCode> = new Set([
 ]);
 
 /**
- * The boards from the buyers' totals. While the outbox is empty and nothing is sold, no event
- * says more than these do, so one that comes late changes nothing.
+ * The boards from the buyers' totals; false where somebody newer has the lock or made the boards.
+ * While the outbox is empty and nothing is sold, no event says more than these totals do.
  */
 async function restore(
   { redis }: ReconcileDependencies,
   productId: string,
   fence: Fence,
-): Promise<void> {
+): Promise<boolean> {
   const buyers = await scanHash(redis, saleKeys(productId).buyers);
   const totals = [...buyers]
     .map(([userId, text]) => ({ userId, ...parseBuyer(text) }))
     .filter(({ userQuantity }) => userQuantity > 0);
   const now = await takeSnapshot(redis, productId, fence);
-  if (now === 'refused') return;
+  if (now === 'refused') return false;
   const moment = {
     generation: fence.generation,
     lastAtUs: Number(now.fields.get('last_at')),
   };
-  await restoreBoards(redis, productId, totals, Number(now.fields.get('sold')), moment);
+  return restoreBoards(redis, productId, totals, Number(now.fields.get('sold')), moment);
 }
 
 /** `unsold` again from the units: whatever writes one waits for the product's row. */

@@ -24,6 +24,7 @@ import {
   readRows,
 } from '#lib/reconcile/facts.ts';
 import type { Reconciliation, WarningCode } from '#lib/reconcile/report.ts';
+import { parseOrders } from '#lib/reconcile/steps.ts';
 import type { RedisClient } from '#lib/redis/connect.ts';
 import { type Snapshot, takeSnapshot, whyUnfit } from '#lib/sale/snapshot.ts';
 import type { Log } from '#lib/telemetry/log.ts';
@@ -158,17 +159,21 @@ async function compare(
     ...compareFigures(figures),
   ];
   if (!details) return findings;
-  const { orders, buyers } = details;
+  const { buyers } = details;
+  const orders = await parseOrders(details.orders);
   const isQuiet = ['sold', 'left', 'stock', 'batches'].every(
     (name) => cut.fields.get(name) === after.fields.get(name),
   );
   const rows = await readRows(mysql, productId);
   const delivered = delivery['persist-order'];
-  findings.push(...compareOrders({ cut, orders, rows, delivered }));
-  findings.push(...compareUnits(cut, orders, isQuiet));
-  const wrong = await wrongBuyers(redis, productId, suspectBuyers(orders, buyers), details);
+  findings.push(...(await compareOrders({ cut, orders, rows, delivered })));
+  findings.push(...(await compareUnits(cut, orders, isQuiet)));
+  const suspects = await suspectBuyers(orders, buyers);
+  const wrong = await wrongBuyers(redis, productId, suspects, details);
   if (wrong > 0) findings.push(buyersFinding(wrong));
-  if (delivery['update-rank']) findings.push(...compareBoards(cut, details, isQuiet));
+  if (delivery['update-rank']) {
+    findings.push(...(await compareBoards(cut, { ...details, orders }, isQuiet)));
+  }
   return findings;
 }
 

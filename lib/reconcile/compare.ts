@@ -1,12 +1,13 @@
-// Facts about a sale → what differs. Pure; the cut (the snapshot) decides what is compared: what
+// Facts about a sale → what differs. No store is asked; the cut (the snapshot) decides what is compared: what
 // was accepted after it may already be in one store and not yet in another.
 
-import { unitsTooMany, unitsTwice } from '#lib/checker/unit-ranges.ts';
+import { stockMax } from '#lib/constants.ts';
 import { type UnitRange, unitsIn } from '#lib/order-event.ts';
-import { type OrderRecord, parseOrderRecord, parseRanges } from '#lib/sale/order-record.ts';
+import { type OrderRecord, parseRanges } from '#lib/sale/order-record.ts';
 import type { Snapshot } from '#lib/sale/snapshot.ts';
 import type { Figures, ProductRow, Row } from './facts.ts';
 import type { DifferenceCode, Repair } from './report.ts';
+import { eachInSteps, type OrderRecords } from './steps.ts';
 
 /** A difference that is not repaired yet, and what it is about. */
 export interface Finding {
@@ -96,7 +97,7 @@ export function compareFigures(figures: Figures): Finding[] {
 /** What orders are compared by. */
 export interface OrderLook {
   readonly cut: Snapshot;
-  readonly orders: ReadonlyMap<string, string>;
+  readonly orders: OrderRecords;
   readonly rows: ReadonlyMap<string, Row>;
   /** persist-order has answered for every event of the cut: a row that is not there won't come. */
   readonly delivered: boolean;
@@ -106,7 +107,7 @@ export interface OrderLook {
 const notedWithinUs = 30_000_000;
 
 /** Compares orders in Redis with their rows, both ways. */
-export function compareOrders(look: OrderLook): Finding[] {
+export async function compareOrders(look: OrderLook): Promise<Finding[]> {
   const { cut, orders, rows } = look;
   const found = new Map<DifferenceCode, string[]>();
   const add = (code: DifferenceCode | undefined, orderId: string) => {
@@ -115,11 +116,13 @@ export function compareOrders(look: OrderLook): Finding[] {
     if (known) known.push(orderId);
     else found.set(code, [orderId]);
   };
-  for (const [orderId, text] of orders) add(judgeOrder(look, text, rows.get(orderId)), orderId);
+  await eachInSteps(orders, ([orderId, order]) => {
+    add(judgeOrder(look, order, rows.get(orderId)), orderId);
+  });
   const lastAt = Number(cut.fields.get('last_at'));
-  for (const [orderId, { acceptedAt }] of rows) {
+  await eachInSteps(rows, ([orderId, { acceptedAt }]) => {
     if (acceptedAt <= lastAt && !orders.has(orderId)) add('order_missing', orderId);
-  }
+  });
   return [...found].map(([code, ids]) => {
     const { repair, text } = orderFindings[code] ?? { repair: null, text: code };
     return finding(code, repair, `${ids.length} ${text}`, ids.length, ids);
@@ -136,10 +139,9 @@ const orderFindings: Partial<Record<DifferenceCode, { repair: Repair; text: stri
 
 function judgeOrder(
   { cut, delivered }: OrderLook,
-  text: string,
+  order: OrderRecord | undefined,
   row: Row | undefined,
 ): DifferenceCode | undefined {
-  const order = parseOrderRecord(text);
   if (!order) return 'order_differs';
   if (order.acceptedAtUs > Number(cut.fields.get('last_at'))) return undefined;
   if (!row) {
@@ -157,58 +159,79 @@ function isHolding({ status }: OrderRecord): boolean {
 }
 
 /** Compares the units that orders hold with those that are free. */
-export function compareUnits(
+export async function compareUnits(
   cut: Snapshot,
-  orders: ReadonlyMap<string, string>,
+  orders: OrderRecords,
   isQuiet: boolean,
-): Finding[] {
+): Promise<Finding[]> {
   const lastAt = Number(cut.fields.get('last_at'));
-  const held: UnitRange[] = [];
-  for (const text of orders.values()) {
-    const order = parseOrderRecord(text);
-    if (order && isHolding(order) && order.acceptedAtUs <= lastAt) held.push(...order.units);
+  const units = new Units(Number(cut.fields.get('stock')));
+  await eachInSteps(orders.values(), (order) => {
+    if (!order || !isHolding(order) || order.acceptedAtUs > lastAt) return;
+    for (const range of order.units) units.take(range);
+  });
+  const { twice, beyond } = units;
+  if (twice + beyond > 0) {
+    const found = `Redis: ${twice} units belong to more than one order, ${beyond} are beyond the stock`;
+    return [finding('oversold', null, found, twice + beyond)];
   }
-  const twice = unitsTwice(held);
-  if (twice > 0) {
-    return [
-      finding('oversold', null, `Redis: ${twice} units belong to more than one order`, twice),
-    ];
-  }
-  const free = parseRanges(cut.fields.get('free') ?? '');
-  const stock = Number(cut.fields.get('stock'));
-  const beyond = unitsTooMany(held, stock);
-  if (beyond > 0) {
-    const found = `Redis: ${beyond} units were sold beyond the stock`;
-    return [finding('oversold', null, found, beyond)];
-  }
-  const tooMany = unitsTooMany([...free, ...held], stock);
-  const missing = stock - unitsIn(free) - unitsIn(held) + tooMany;
+  await eachInSteps(parseRanges(cut.fields.get('free') ?? ''), (range) => {
+    units.take(range);
+  });
   // What is cancelled after the cut is held no more, and was not free then.
-  const wrong = isQuiet ? Math.max(tooMany, missing) : tooMany;
+  const wrong = units.twice + units.beyond + (isQuiet ? units.left : 0);
   if (wrong === 0) return [];
   const found = `Redis: ${wrong} units are neither free nor sold, or both`;
   return [finding('counters', 'rebuild', found, wrong)];
 }
 
+/** Who has which of the units from 1 to the stock: a byte for each. */
+class Units {
+  readonly #taken: Uint8Array;
+  /** Units taken more than once, beyond the stock, and not at all. */
+  twice = 0;
+  beyond = 0;
+  left: number;
+
+  constructor(stock: number) {
+    this.#taken = new Uint8Array(Math.min(stock, stockMax) + 1);
+    this.left = this.#taken.length - 1;
+  }
+
+  take([first, last]: UnitRange): void {
+    const end = Math.min(last, this.#taken.length - 1);
+    this.beyond += Math.max(0, last - Math.max(end, first - 1));
+    for (let unit = Math.max(1, first); unit <= end; unit += 1) {
+      if (this.#taken[unit] === 0) this.left -= 1;
+      else this.twice += 1;
+      this.#taken[unit] = 1;
+    }
+  }
+}
+
 /** Buyers whose totals are not the sum of these orders, as far as can be said from one reading. */
-export function suspectBuyers(
-  orders: ReadonlyMap<string, string>,
+export async function suspectBuyers(
+  orders: OrderRecords,
   buyers: ReadonlyMap<string, string>,
-): ReadonlyMap<string, readonly string[]> {
-  const ordersOf = new Map<string, string[]>();
-  const totals = new Map<string, number>();
-  for (const [orderId, text] of orders) {
-    const order = parseOrderRecord(text);
-    if (!order) continue;
-    ordersOf.set(order.userId, [...(ordersOf.get(order.userId) ?? []), orderId]);
-    const quantity = isHolding(order) ? order.quantity : 0;
-    totals.set(order.userId, (totals.get(order.userId) ?? 0) + quantity);
-  }
+): Promise<ReadonlyMap<string, readonly string[]>> {
+  const held = new Map<string, { readonly ids: string[]; quantity: number }>();
+  await eachInSteps(orders, ([orderId, order]) => {
+    if (!order) return;
+    const known = held.get(order.userId) ?? { ids: [], quantity: 0 };
+    known.ids.push(orderId);
+    if (isHolding(order)) known.quantity += order.quantity;
+    held.set(order.userId, known);
+  });
   const suspects = new Map<string, readonly string[]>();
-  for (const userId of new Set([...buyers.keys(), ...totals.keys()])) {
+  const judge = (userId: string) => {
     const total = Number(/^\d+\|(\d+)$/.exec(buyers.get(userId) ?? '')?.[1] ?? 0);
-    if (total !== (totals.get(userId) ?? 0)) suspects.set(userId, ordersOf.get(userId) ?? []);
-  }
+    const known = held.get(userId);
+    if (total !== (known?.quantity ?? 0)) suspects.set(userId, known?.ids ?? []);
+  };
+  await eachInSteps(held.keys(), judge);
+  await eachInSteps(buyers.keys(), (userId) => {
+    if (!held.has(userId)) judge(userId);
+  });
   return suspects;
 }
 

@@ -1,7 +1,7 @@
 // What the stores hold about a sale, read so that it can be compared while the sale goes on: the
 // snapshot is the cut. What was accepted after it is left out of every comparison.
 
-import { and, asc, eq, gt, inArray, sql } from 'drizzle-orm';
+import { and, asc, eq, gt, inArray, type SQL, sql } from 'drizzle-orm';
 import type { MysqlClient } from '#lib/mysql/connect.ts';
 import { orders, products } from '#lib/mysql/schema.ts';
 import { type BoardKind, boardKey, boardKinds, productsBoardKey, saleKeys } from '#lib/names.ts';
@@ -53,30 +53,28 @@ export function readFigures(
         .where(eq(products.productId, productId));
       if (!product) return undefined;
       const cut = isoTimeOf(cutUs).slice(0, -1).replace('T', ' ');
-      const [answer] = await transaction.execute(sql`
-        select
-          (select count(*) from orders
-            where product_id = ${productId} and accepted_at <= ${cut}) as rows_up_to,
-          (select count(*) from orders
-            where product_id = ${productId} and status = 'rejected') as rejected,
-          (select coalesce(sum(quantity), 0) from orders
-            where product_id = ${productId} and status = 'confirmed') as confirmed_units,
-          (select count(*) from order_units where product_id = ${productId}) as units,
-          (select count(*) from order_units
-            where product_id = ${productId} and unit > ${product.stock}) as units_beyond,
-          (select count(*) from order_units
-            left join orders on orders.order_id = order_units.order_id
-            where order_units.product_id = ${productId}
-              and (orders.status is null or orders.status <> 'confirmed')) as units_astray`);
-      const [found] = answer as unknown as Record<string, unknown>[];
+      // One after the other, so that MySQL is never silent for long.
+      const numberOf = async (query: SQL) => {
+        const [answer] = await transaction.execute(query);
+        const [row] = answer as unknown as { readonly n: unknown }[];
+        return Number(row?.n);
+      };
       return {
         product,
-        rows: Number(found?.rows_up_to),
-        rejected: Number(found?.rejected),
-        units: Number(found?.units),
-        unitsBeyond: Number(found?.units_beyond),
-        unitsAstray: Number(found?.units_astray),
-        confirmedUnits: Number(found?.confirmed_units),
+        rows: await numberOf(sql`select count(*) n from orders
+          where product_id = ${productId} and accepted_at <= ${cut}`),
+        rejected: await numberOf(sql`select count(*) n from orders
+          where product_id = ${productId} and status = 'rejected'`),
+        confirmedUnits: await numberOf(sql`select coalesce(sum(quantity), 0) n from orders
+          where product_id = ${productId} and status = 'confirmed'`),
+        units: await numberOf(sql`select count(*) n from order_units
+          where product_id = ${productId}`),
+        unitsBeyond: await numberOf(sql`select count(*) n from order_units
+          where product_id = ${productId} and unit > ${product.stock}`),
+        unitsAstray: await numberOf(sql`select count(*) n from order_units
+          left join orders on orders.order_id = order_units.order_id
+          where order_units.product_id = ${productId}
+            and (orders.status is null or orders.status <> 'confirmed')`),
       };
     },
     { isolationLevel: 'repeatable read', withConsistentSnapshot: true },
@@ -84,7 +82,7 @@ export function readFigures(
 }
 
 /** So many at once: each takes milliseconds, and purchases go on in between. */
-const pageSize = 2_000;
+const pageSize = 500;
 
 const rowFields = {
   orderId: orders.orderId,
@@ -155,7 +153,7 @@ export async function scanHash(
   const fields = new Map<string, string>();
   let cursor = '0';
   do {
-    const [next, flat] = await redis.hscan(key, cursor, 'COUNT', 1_000);
+    const [next, flat] = await redis.hscan(key, cursor, 'COUNT', 500);
     for (const [field, value] of pairsOf(flat)) fields.set(field, value);
     cursor = next;
   } while (cursor !== '0');

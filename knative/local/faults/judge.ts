@@ -20,6 +20,7 @@ export async function judge(
   const sold = crowd.accepted.size - crowd.cancelled.size;
   expect(verdict).toMatchObject({
     ...{ sold, rows: sold, units: sold, oversold: 0, lost: 0, duplicated: 0, problems: [] },
+    waiting: [],
     ok: true,
   });
   expect(orderIds).toEqual([...crowd.accepted.keys()].sort());

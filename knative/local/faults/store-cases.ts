@@ -39,20 +39,17 @@ export const storeCases: readonly StoreCase[] = [
     },
   },
   {
-    name: 'an old copy of the sale is put back into the running Redis',
-    prepare: ({ redis }, productId) =>
-      Promise.all(
-        Object.values(saleKeys(productId)).map(
-          async (key) => [key, await redis.dumpBuffer(key)] as const,
-        ),
-      ),
-    async befall({ redis }, _productId, prepared) {
-      const transaction = redis.multi();
-      for (const [key, value] of prepared as [string, Buffer | null][]) {
-        if (value === null) transaction.del(key);
-        else transaction.restore(key, 0, value, 'REPLACE');
+    name: 'put back: an old copy of the sale, into the running Redis',
+    prepare: copyOfSale,
+    befall: putBack,
+  },
+  {
+    name: 'the outbox is deleted, again and again',
+    async befall({ redis }, productId) {
+      for (let time = 0; time < 20; time += 1) {
+        await redis.del(saleKeys(productId).outbox);
+        await setTimeout(100);
       }
-      await transaction.exec();
     },
   },
   {
@@ -134,6 +131,25 @@ export function randomKills(random: () => number): StoreCase {
       routeToReady(new Set(purchases));
     },
   };
+}
+
+type Dump = readonly (readonly [key: string, value: Buffer | null])[];
+
+async function copyOfSale({ redis }: Fleet, productId: string): Promise<Dump> {
+  const keys = Object.values(saleKeys(productId));
+  const transaction = redis.multi();
+  for (const key of keys) transaction.dumpBuffer(key);
+  const values = (await transaction.exec()) ?? [];
+  return keys.map((key, index) => [key, values[index]?.[1] as Buffer | null]);
+}
+
+async function putBack({ redis }: Fleet, _productId: string, copy: unknown): Promise<void> {
+  const transaction = redis.multi();
+  for (const [key, value] of copy as Dump) {
+    if (value === null) transaction.del(key);
+    else transaction.restore(key, 0, value, 'REPLACE');
+  }
+  await transaction.exec();
 }
 
 async function restartRedisWith(fleet: Fleet, _productId: string, copy: unknown): Promise<void> {

@@ -36,6 +36,7 @@ import { reconcile } from './reconcile.ts';
 import { sharedReading } from './reconcile-delivery.ts';
 import { tellOf } from './reconcile-report.ts';
 import { createSeller } from './sell.ts';
+import { restoreSettledBoards } from './settled-boards.ts';
 import { createTick, drainAll, reconcileDue } from './tick.ts';
 
 async function start(): Promise<void> {
@@ -122,7 +123,13 @@ function createDomain(
     onRebuild: metrics.countRebuild,
     onTurn: metrics.countTurn,
   });
-  const drain = () => drainAll({ redis, mysql: upkeepMysql, seller, log });
+  const drain = async () => {
+    const helped = await drainAll({ redis, mysql: upkeepMysql, seller, log });
+    await restoreSettledBoards({ redis, mysql: upkeepMysql }).catch((error: unknown) => {
+      log.warn({ err: error }, 'boards of settled sales could not be looked after');
+    });
+    return helped;
+  };
   const reconciling = {
     ...{ ...rebuilding, seller, log },
     readProgress: sharedReading(() =>

@@ -169,6 +169,8 @@ async function findAgain(
   if (now === 'refused') return undefined;
   const still = new Set<DifferenceCode>();
   const product = await requireProduct(mysql, productId);
+  // Settled meanwhile: nobody would load it again.
+  if (product.state === 'settled') return undefined;
   for (const { code } of compareFields(now, product)) still.add(code);
   // Found by reading everything, and by that alone: what was found, counts.
   for (const { code, repair: needed } of findings) {

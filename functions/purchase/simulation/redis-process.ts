@@ -1,16 +1,24 @@
 // One Redis process: its data, its identity and its clock, and what was written in the order of the
 // calls. What one call wrote is kept or lost as a whole.
 
-import type { RunCommand } from './lua-engine.ts';
+import { createHash } from 'node:crypto';
+import type { LuaEngine, RunCommand } from './lua-engine.ts';
 import { RedisData, type Reply, writes } from './redis-data.ts';
 
 type Write = readonly [name: string, args: readonly string[]];
+
+export interface RunOptions {
+  readonly epochMs: number;
+  readonly lua: LuaEngine;
+  /** What a test changed in a script, to see what it is good for. */
+  readonly mutate: (script: string) => string;
+}
 
 export class RedisProcess {
   readonly data = new RedisData();
   readonly written: (readonly Write[])[] = [];
   /** By their digest. */
-  readonly scripts = new Map<string, string>();
+  readonly #scripts = new Map<string, string>();
   readonly runId: string;
   readonly replid: string;
   /** Its clock may be set, also back. */
@@ -29,8 +37,24 @@ export class RedisProcess {
     this.#write(keys.map((key) => ['DEL', [key]]));
   }
 
-  /** Runs one call, which may be a script of many commands. */
-  atOnce(epochMs: number, run: (command: RunCommand) => Reply): Reply {
+  /** Runs one command, in the form in which ioredis' callers get the answer. */
+  run(name: string, args: readonly string[], { epochMs, lua, mutate }: RunOptions): unknown {
+    const reply = this.#atOnce(epochMs, (command) => {
+      if (name !== 'evalsha' && name !== 'eval') return command(name, args);
+      const [script = '', count = '0', ...rest] = args;
+      if (name === 'eval') {
+        this.#scripts.set(createHash('sha1').update(script).digest('hex'), script);
+      }
+      const source = name === 'eval' ? script : this.#scripts.get(script);
+      if (source === undefined) throw new Error('NOSCRIPT No matching script.');
+      const keys = rest.slice(0, Number(count));
+      return lua.run(mutate(source), keys, rest.slice(Number(count)), command);
+    });
+    return shapeOf(name, reply);
+  }
+
+  /** One call, which may be a script of many commands. */
+  #atOnce(epochMs: number, run: (command: RunCommand) => Reply): Reply {
     const group: Write[] = [];
     try {
       return run((given, args) => {
@@ -61,4 +85,12 @@ export class RedisProcess {
       ? `# Server\r\nrun_id:${this.runId}\r\n`
       : `# Replication\r\nmaster_replid:${this.replid}\r\n`;
   }
+}
+
+/** HGETALL comes as an object to ioredis' callers. */
+function shapeOf(name: string, reply: Reply): unknown {
+  if (name !== 'hgetall' || !Array.isArray(reply)) return reply;
+  const pairs: [Reply, Reply][] = [];
+  for (let at = 0; at < reply.length; at += 2) pairs.push([reply[at] ?? '', reply[at + 1] ?? '']);
+  return Object.fromEntries(pairs);
 }

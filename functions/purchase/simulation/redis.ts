@@ -1,13 +1,11 @@
 // Redis as `lib/redis` offers it: processes with an identity each, clients that talk to one of them,
 // and the ways in which a Redis loses what it was told.
 
-import { createHash } from 'node:crypto';
 import { redisCommandTimeoutMs } from '#lib/constants.ts';
 import type { RedisClient } from '#lib/redis/connect.ts';
 import type { LuaEngine } from './lua-engine.ts';
 import type { Network } from './network.ts';
 import type { Random } from './random.ts';
-import type { Reply } from './redis-data.ts';
 import { RedisProcess } from './redis-process.ts';
 import { nameOfScript } from './scripts.ts';
 import { current, type VirtualTime } from './virtual-time.ts';
@@ -100,8 +98,9 @@ export class SimulatedRedis {
 
   #ask(name: string, args: readonly unknown[]): Promise<unknown> {
     const { process } = current() ?? {};
+    const { time, network, lua, mutate } = this.#options;
     const texts = args.flat().map(String);
-    return this.#options.network.call<unknown>('redis', stepOf(name, texts), {
+    return network.call<unknown>('redis', stepOf(name, texts), {
       timeoutMs: redisCommandTimeoutMs,
       channel: `${process?.name} redis`,
       errorOf: (reason) =>
@@ -109,40 +108,20 @@ export class SimulatedRedis {
       serve: () => {
         const server = this.#left.get(process?.name ?? '') ?? this.#primary;
         if (server === 'refuses') throw new Error('CLUSTERDOWN The cluster is down');
-        return shapeOf(name, this.#execute(server, name, texts));
+        return server.run(name, texts, { epochMs: time.epochMs, lua, mutate });
       },
     });
   }
-
-  #execute(server: RedisProcess, name: string, args: readonly string[]): Reply {
-    const { time, lua, mutate } = this.#options;
-    return server.atOnce(time.epochMs, (command) => {
-      if (name !== 'evalsha' && name !== 'eval') return command(name, args);
-      const [script = '', count = '0', ...rest] = args;
-      if (name === 'eval') {
-        server.scripts.set(createHash('sha1').update(script).digest('hex'), script);
-      }
-      const source = name === 'eval' ? script : server.scripts.get(script);
-      if (source === undefined) throw new Error('NOSCRIPT No matching script.');
-      const keys = rest.slice(0, Number(count));
-      return lua.run(mutate(source), keys, rest.slice(Number(count)), command);
-    });
-  }
-}
-
-/** HGETALL comes as an object to ioredis' callers. */
-function shapeOf(name: string, reply: Reply): unknown {
-  if (name !== 'hgetall' || !Array.isArray(reply)) return reply;
-  const pairs: [Reply, Reply][] = [];
-  for (let at = 0; at < reply.length; at += 2) pairs.push([reply[at] ?? '', reply[at + 1] ?? '']);
-  return Object.fromEntries(pairs);
 }
 
 function stepOf(name: string, args: readonly string[]): string {
   return name === 'evalsha' || name === 'eval' ? nameOfScript(args[0] ?? '') : name;
 }
 
-function clientOf(ask: (name: string, args: readonly unknown[]) => Promise<unknown>): RedisClient {
+/** A client that asks so, whatever the command. */
+export function clientOf(
+  ask: (name: string, args: readonly unknown[]) => Promise<unknown>,
+): RedisClient {
   const client = new Proxy(
     {},
     {

@@ -55,8 +55,8 @@ export interface World extends Stores {
   readonly kill: (process: Process) => void;
   /** One that runs, if one does. */
   readonly anyPurchase: () => PurchaseInstance | undefined;
-  /** Without faults from here on; false where it does not come to rest within minutes. */
-  readonly settle: () => Promise<boolean>;
+  /** Without faults from here on; false where it does not come to rest within this time. */
+  readonly settle: (withinMs?: number) => Promise<boolean>;
   /** What is broken, in words. */
   readonly problems: () => string[];
 }
@@ -133,7 +133,7 @@ function build({ seed, database, sale, delivery, without = {} }: WorldOptions, l
       stores.mysql.processDied(process);
     },
     anyPurchase: () => pickRunning(purchases),
-    settle: () => settle(world),
+    settle: (withinMs = settleTimeoutMs) => settle(world, withinMs),
     problems: () => findBrokenPromises(database, productId, buyers.orders),
   };
   return world;
@@ -163,7 +163,7 @@ function putOnSale(database: Database, { stock, limitPerUser }: SaleProfile): vo
 
 const settleTimeoutMs = 300_000;
 
-async function settle(world: World): Promise<boolean> {
+async function settle(world: World, withinMs: number): Promise<boolean> {
   const { time, network, random, purchases, sinks, buyers, delivery } = world;
   time.note('all faults end');
   network.fortune = kindFortune(random);
@@ -174,7 +174,7 @@ async function settle(world: World): Promise<boolean> {
   if (!purchases.some(isRunning)) world.startPurchase();
   if (!sinks.some(isRunning)) world.startPersist();
   delivery.calmDown();
-  const untilMs = time.nowMs + settleTimeoutMs;
+  const untilMs = time.nowMs + withinMs;
   const endTicks = tickEvery(world, 1_000);
   // What was sent before is delivered first; then everybody asks once more.
   const isDelivered = await time.run(() => delivery.undone() === 0, untilMs);

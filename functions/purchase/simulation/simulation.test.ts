@@ -35,7 +35,7 @@ test('no promise is broken, whatever fails', { timeout: 4 * timeMaxMs }, async (
   expect(summary.counts['redis lost']).toBeGreaterThan(0);
 });
 
-test('the same seed gives the same schedule, step by step', async () => {
+test('the same seed gives the same schedule', { timeout: timeMaxMs }, async () => {
   const first = await runSchedule('again', database);
   await runSchedule('another', database);
   const second = await runSchedule('again', database);

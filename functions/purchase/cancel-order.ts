@@ -4,14 +4,18 @@
 // oversells nothing, and repeating the change, a tick or a rebuild ends it.
 
 import { setTimeout } from 'node:timers/promises';
-import { and, eq, inArray, sql, sum } from 'drizzle-orm';
+import { and, eq, inArray, sql } from 'drizzle-orm';
 import { restoreBuyers } from '#lib/board/cancelled.ts';
+import { restoreBoards } from '#lib/board/restore.ts';
+import { turnOrdersMax } from '#lib/constants.ts';
 import { crashPoint } from '#lib/crash-point.ts';
 import { orders, orderUnits, products } from '#lib/mysql/schema.ts';
+import { saleKeys } from '#lib/names.ts';
 import { productIdOf } from '#lib/order-id.ts';
 import type { RedisClient } from '#lib/redis/connect.ts';
 import { cancel } from '#lib/sale/change.ts';
 import type { Fence } from '#lib/sale/sale.ts';
+import { findKnown } from './known-sale.ts';
 import type { OperateDependencies } from './operate.ts';
 import {
   Conflict,
@@ -19,10 +23,13 @@ import {
   lockProduct,
   type Operation,
   record,
+  requireProduct,
   type Transaction,
 } from './operation.ts';
 import { findOperatorOrder, type OrderDetails } from './operator-orders.ts';
 import { NotOnSale } from './rebuild.ts';
+import { totalsOf } from './rebuilt-sale.ts';
+import { saleRowsOf } from './sale-rows.ts';
 import { TurnFailed } from './turn.ts';
 
 /** There is no such order. */
@@ -59,40 +66,29 @@ export async function cancelOrder(
       crashPoint('operate.configured');
     });
   } catch (error) {
-    // Settled, and no longer in Redis: nothing is sold any more, and rows are all there is.
+    // Settled, and no longer in Redis, or only as an old copy that nobody may change: nothing is
+    // sold any more, and rows are all there is.
     if (!(error instanceof NotOnSale)) throw error;
     await inMysql();
-    await restoreBoardsByRows(dependencies, orderId);
+    await redis.unlink(...Object.values(saleKeys(productId)));
+    await restoreBoardsByRows(dependencies, productId);
   }
   const order = await findOperatorOrder(dependencies, orderId);
   if (!order) throw new UnknownOrder(orderId);
   return order;
 }
 
-/** The boards outlive the sale's keys. */
+/** The boards outlive the sale's keys. What comes late for them is older than these rows. */
 async function restoreBoardsByRows(
   { mysql, redis }: OperateDependencies,
-  orderId: string,
+  productId: string,
 ): Promise<void> {
-  const productId = productIdOf(orderId);
-  const [order] = await mysql.db.select().from(orders).where(eq(orders.orderId, orderId));
-  if (!order) return;
-  const { userId } = order;
-  const ofProduct = and(eq(orders.productId, productId), eq(orders.status, 'confirmed'));
-  const mine = await mysql.db
-    .select()
-    .from(orders)
-    .where(and(ofProduct, eq(orders.userId, userId)));
-  const [sold] = await mysql.db
-    .select({ units: sum(orders.quantity).mapWith(Number) })
-    .from(orders)
-    .where(ofProduct);
-  const totals = {
-    userFirstAt: Math.min(...mine.map(({ userFirstAt }) => userFirstAt)),
-    userQuantity: mine.reduce((units, { quantity }) => units + quantity, 0),
-  };
-  const buyer = { userId, totals: mine.length > 0 ? totals : undefined };
-  await restoreBuyers(redis, productId, [buyer], sold?.units ?? 0);
+  const { generation, stock, unsold } = await requireProduct(mysql, productId);
+  const buyers = await totalsOf(saleRowsOf(mysql.db, productId).orders);
+  const known = await findKnown(mysql, productId);
+  // An event's orders are a microsecond apart; rows know only when it began.
+  const lastAtUs = (known?.lastAtUs ?? 0) + turnOrdersMax;
+  await restoreBoards(redis, productId, buyers, stock - unsold, { generation, lastAtUs });
 }
 
 /** The order's row is there, or is not to be expected soon: then throws. */

@@ -9,6 +9,7 @@ import { crashPoint } from '#lib/crash-point.ts';
 import type { MysqlClient } from '#lib/mysql/connect.ts';
 import { operations, orders } from '#lib/mysql/schema.ts';
 import { type OrderEvent, orderEventSchema } from '#lib/order-event.ts';
+import type { Action } from './operation.ts';
 import type { PublishedEvent, Publisher } from './publish.ts';
 import type { TopicEvent } from './read-events.ts';
 
@@ -145,7 +146,7 @@ async function judge(
 }
 
 /** The audit log's word for "none of the unsigned events of this generation is ours". */
-export const ignoreUnsignedAction = 'ignore_unsigned';
+export const ignoreUnsignedAction = 'ignore_unsigned' satisfies Action;
 
 async function areIgnored(
   { db }: MysqlClient,

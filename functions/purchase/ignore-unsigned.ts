@@ -1,37 +1,28 @@
 // An operator's word that events of a sale that none of our keys signed are not ours. Without it, a
 // rebuild that meets such orders without rows does not go on: they may have been accepted.
 
-import { eq } from 'drizzle-orm';
 import type { MysqlClient } from '#lib/mysql/connect.ts';
-import { mysqlErrorOf } from '#lib/mysql/error.ts';
-import { operations } from '#lib/mysql/schema.ts';
+import type { RedisClient } from '#lib/redis/connect.ts';
 import { ignoreUnsignedAction } from './await-rows.ts';
-import { Conflict, type Operation, requireProduct } from './operation.ts';
+import { findSale, type Sale } from './catalogue.ts';
+import { isDone, lockProduct, type Operation, record, requireProduct } from './operation.ts';
 
 /**
  * Notes it in the audit log, for the generation that the sale has now: the next rebuild goes on.
  * Throws UnknownProduct, and Conflict where the operation id was another change's.
  */
 export async function ignoreUnsigned(
-  mysql: MysqlClient,
+  { mysql, redis }: { readonly mysql: MysqlClient; readonly redis: RedisClient },
   productId: string,
-  { operationId, operator }: Operation,
-): Promise<void> {
-  const { generation } = await requireProduct(mysql, productId);
-  const action = ignoreUnsignedAction;
-  const at = Date.now() * 1_000;
-  const details = { generation };
-  try {
-    await mysql.db
-      .insert(operations)
-      .values({ operationId, productId, operator, action, details, at });
-  } catch (error) {
-    if (mysqlErrorOf(error).code !== 'ER_DUP_ENTRY') throw error;
-    const [before] = await mysql.db
-      .select()
-      .from(operations)
-      .where(eq(operations.operationId, operationId));
-    if (before?.productId === productId && before.action === action) return;
-    throw new Conflict(`this operation id was used before: ${before?.action}`);
-  }
+  operation: Operation,
+): Promise<Sale> {
+  await requireProduct(mysql, productId);
+  await mysql.db.transaction(async (transaction) => {
+    const { generation } = await lockProduct(transaction, productId);
+    if (await isDone(transaction, productId, ignoreUnsignedAction, operation)) return;
+    await record(transaction, productId, ignoreUnsignedAction, operation, { generation });
+  });
+  const sale = await findSale({ mysql, redis }, productId);
+  if (!sale) throw new Error('a sale that was there is gone');
+  return sale;
 }

@@ -23,7 +23,15 @@ export interface Operation {
 }
 
 export type Transaction = Parameters<Parameters<MysqlClient['db']['transaction']>[0]>[0];
-export type Action = 'create' | 'open' | 'pause' | 'restock' | 'close' | 'settle' | 'cancel';
+export type Action =
+  | 'create'
+  | 'open'
+  | 'pause'
+  | 'restock'
+  | 'close'
+  | 'settle'
+  | 'cancel'
+  | 'ignore_unsigned';
 
 /** What a change is about, beside its product, by the names of its details: 5 units, an order. */
 export type Subject = Readonly<Record<string, unknown>>;

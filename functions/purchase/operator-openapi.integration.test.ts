@@ -60,7 +60,7 @@ test('what operators are answered is what is documented', async () => {
   await drive('POST /operator/sales', {}, { body: sale, status: 201 });
   await drive('POST /operator/sales', {}, { body: { ...sale, stock: 6 }, status: 409 });
   await drive('POST /operator/sales/warm', {}, { body: { productIds: [productId, 'none'] } });
-  for (const change of ['warm', 'open', 'pause', 'open']) {
+  for (const change of ['warm', 'open', 'pause', 'open', 'ignore-unsigned']) {
     await drive(`POST ${ofSale}/${change}`, { productId });
   }
   await drive(`POST ${ofSale}/restock`, { productId }, { body: { units: 2 } });

@@ -11,6 +11,7 @@ import { cancelOrder, UnknownOrder } from './cancel-order.ts';
 import { findSale, listSales, type Sale } from './catalogue.ts';
 import { closeSale } from './close-sale.ts';
 import { createSale } from './create-sale.ts';
+import { ignoreUnsigned } from './ignore-unsigned.ts';
 import { type OperateDependencies, openSale, pauseSale, restockSale, warmSale } from './operate.ts';
 import { Conflict, type Operation, requireProduct, UnknownProduct } from './operation.ts';
 import { findOperatorOrder, listOperatorOrders } from './operator-orders.ts';
@@ -39,6 +40,7 @@ const changes: ReadonlyMap<string, Change> = new Map([
   ['open', openSale],
   ['pause', pauseSale],
   ['close', closeSale],
+  ['ignore-unsigned', ignoreUnsigned],
 ]);
 
 export function addOperatorRoutes(app: Hono, dependencies: AppDependencies): void {

@@ -277,8 +277,8 @@ describe('what Kafka holds', () => {
       await send(ordersTopic, event(productId, 4), { signature: 'f'.repeat(64) });
       await expect(rebuildWith(productId, bench.signingKeys)).rejects.toThrow(RebuildFailed);
       const operation = { operationId: uniqueName('op-'), operator: 'ops' };
-      await ignoreUnsigned(bench.mysql, productId, operation);
-      await ignoreUnsigned(bench.mysql, productId, operation);
+      await ignoreUnsigned(bench, productId, operation);
+      await ignoreUnsigned(bench, productId, operation);
       await rebuildWith(productId, bench.signingKeys);
       expect((await bench.row(productId)).generation).toBe(2);
       expect(await bench.redis.hget(saleKeys(productId).sale, 'free')).toBe('1-10');

@@ -105,7 +105,7 @@ export const operatorSchemas: Readonly<Record<string, Schema>> = {
     operator: text,
     action: {
       type: 'string',
-      enum: ['create', 'open', 'pause', 'restock', 'close', 'settle', 'cancel'],
+      enum: ['create', 'open', 'pause', 'restock', 'close', 'settle', 'cancel', 'ignore_unsigned'],
     },
     at: instant,
     details: { type: 'object', description: 'What it came to, as absolute values.' },

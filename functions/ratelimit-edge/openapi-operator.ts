@@ -68,6 +68,7 @@ const salePaths = {
   [`${ofSale}/open`]: change('Opens a sale now, or ends a pause'),
   [`${ofSale}/pause`]: change('Refuses purchases until it is opened again'),
   [`${ofSale}/close`]: change('Ends a sale, and settles it once every order is a row'),
+  [`${ofSale}/ignore-unsigned`]: change('Says that events without our signature are not ours'),
   [`${ofSale}/restock`]: {
     post: read(
       'Puts more units on sale, while buyers buy',

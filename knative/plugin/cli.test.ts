@@ -90,10 +90,18 @@ const commands = [
   [],
   ['token'],
   ['sale'],
-  ...['create', 'list', 'show', 'warm', 'open', 'pause', 'restock', 'close', 'log'].map((verb) => [
-    'sale',
-    verb,
-  ]),
+  ...[
+    'create',
+    'list',
+    'show',
+    'warm',
+    'open',
+    'pause',
+    'restock',
+    'close',
+    'log',
+    'ignore-unsigned',
+  ].map((verb) => ['sale', verb]),
   ['orders'],
   ...['list', 'show', 'cancel'].map((verb) => ['orders', verb]),
   ['limits'],
@@ -267,6 +275,7 @@ describe('sale', () => {
     ['warm', 'POST /operator/sales/phone/warm'],
     ['open', 'POST /operator/sales/phone/open'],
     ['pause', 'POST /operator/sales/phone/pause'],
+    ['ignore-unsigned', 'POST /operator/sales/phone/ignore-unsigned'],
   ])('%s asks %s and shows the sale', async (verb, route) => {
     edge.on(route, { json: sale });
     const { status, out, err } = await run(['sale', verb, 'phone', '-o', 'json']);

@@ -44,6 +44,7 @@ export function addSale(program: Command, io: Io): void {
   addWarm(sale, io);
   addChange(sale, io, 'open', 'open the sale now, or end a pause');
   addChange(sale, io, 'pause', 'refuse purchases until it is opened again');
+  addChange(sale, io, 'ignore-unsigned', 'say that events without our signature are not ours');
   addRestock(sale, io);
   addClose(sale, io);
   addLog(sale, io);

@@ -1,5 +1,6 @@
-// What a PingSource does on Knative: sends `purchase` a tick now and then, on which it publishes
-// whatever a fault has left in the outboxes, also when nobody buys any more.
+// What a PingSource does on Knative: sends `purchase` a tick now and then, on which it looks after
+// all sales, also when nobody buys any more: outboxes, interrupted changes, and once a minute a
+// reconciliation of each. A tick goes on also where its answer is not waited for.
 
 import { randomUUID } from 'node:crypto';
 import { setInterval } from 'node:timers';

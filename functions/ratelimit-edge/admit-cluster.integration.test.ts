@@ -7,6 +7,7 @@ import { createLog } from '#lib/telemetry/log.ts';
 import { type OwnCluster, startOwnCluster } from '#lib/testing/own-cluster.ts';
 import { createAdmit } from './admit.ts';
 import { createLimitsNow } from './limits-now.ts';
+import { compareWithModel } from './testing/admission-model.ts';
 
 let cluster: OwnCluster;
 let redis: RedisClient;
@@ -43,4 +44,8 @@ test('limits and all tiers work on a cluster as on one Redis', async () => {
     ip: tiers.ip?.length,
     product: tiers.product?.length,
   }).toEqual({ admitted: 60, ip: 20, product: 10 });
+});
+
+test('every group comes to what the model says, and so does every bucket', async () => {
+  await compareWithModel(redis);
 });

@@ -1,13 +1,15 @@
 // Who may pass on to `purchase`: token buckets per user, address, product and for all together.
-// Requests of one event-loop turn share one call per tier; what a later tier refuses is given
-// back to the earlier ones.
+// Requests of one event-loop turn are decided together: on one Redis by one call for all tiers,
+// on a Redis Cluster, whose scripts cannot reach two tiers, tier by tier; what a later tier
+// refuses is then given back to the earlier ones.
 
 import type { Limits, Tier } from '#lib/buckets/limits.ts';
 import {
-  type BucketTake,
-  type BucketTaken,
+  type Bucket,
   bucketKey,
+  giveBackTokens,
   type Limit,
+  type Refused,
   retryAfterSecondsOf,
   takeTokens,
 } from '#lib/buckets/take.ts';
@@ -39,12 +41,6 @@ interface Waiting {
   readonly answer: (admitted: Admitted) => void;
 }
 
-interface TierBucket {
-  readonly tier: Tier;
-  readonly limit: Limit;
-  readonly key: string;
-}
-
 interface DependsOn {
   readonly redis: RedisClient;
   /** The limits now; see `limits-now.ts`. */
@@ -70,122 +66,110 @@ export function createAdmit({ redis, limitsNow }: DependsOn): Admit {
 }
 
 async function admitGroup(redis: RedisClient, limits: Limits, group: Waiting[]): Promise<void> {
-  const steps = stepsOf(limits);
+  const tiers = tiersOf(limits);
+  const steps = redis.isCluster ? tiers.map((tier) => [tier]) : [tiers];
   const givingBack: Promise<void>[] = [];
-  let passing = group;
-  for (const [step, bucketOf] of steps.entries()) {
-    const { passed, stopped } = await passTier(redis, passing, bucketOf);
+  let passing: readonly Waiting[] = group;
+  for (const [index, step] of steps.entries()) {
+    const { passed, stopped } = await takeStep(redis, passing, step);
+    const earlier = steps.slice(0, index).flat();
+    const unused = stopped.flatMap((waiting) => bucketsOf(waiting, earlier));
+    givingBack.push(giveBackTokens(redis, unused));
     passing = passed;
-    if (stopped.length > 0) givingBack.push(giveBack(redis, stopped, steps.slice(0, step)));
     if (passing.length === 0) break;
   }
   for (const { answer } of passing) answer({ outcome: 'admitted' });
   await Promise.all(givingBack);
 }
 
+interface TierBucket extends Bucket {
+  readonly tier: Tier;
+}
 type BucketOf = (request: AdmissionRequest) => TierBucket;
 
-function stepsOf(limits: Limits): BucketOf[] {
-  const bucketIn =
-    (tier: Tier, limitOf: (subject: string) => Limit, subjectOf: (r: AdmissionRequest) => string) =>
-    (request: AdmissionRequest) => {
-      const subject = subjectOf(request);
-      return { tier, limit: limitOf(subject), key: bucketKey(tier, subject) };
-    };
-  const { ip } = limits;
-  return [
-    bucketIn(
-      'user',
-      () => limits.user,
-      ({ userId }) => userId,
-    ),
-    ...(ip === null
-      ? []
-      : [
-          bucketIn(
-            'ip',
-            () => ip,
-            (request) => request.address(),
-          ),
-        ]),
-    bucketIn(
-      'product',
-      (productId) => limits.products.get(productId) ?? limits.product,
-      ({ productId }) => productId,
-    ),
-    bucketIn(
-      'global',
-      () => limits.global,
-      () => '',
-    ),
-  ];
+/** The tiers that are on, in the order in which a request passes them. */
+function tiersOf(limits: Limits): BucketOf[] {
+  const { user, ip, product, products, global } = limits;
+  const ofUser = bucketIn(
+    'user',
+    ({ userId }) => userId,
+    () => user,
+  );
+  const ofProduct = bucketIn(
+    'product',
+    ({ productId }) => productId,
+    (productId) => products.get(productId) ?? product,
+  );
+  const ofAll = bucketIn(
+    'global',
+    () => '',
+    () => global,
+  );
+  if (ip === null) return [ofUser, ofProduct, ofAll];
+  const ofAddress = bucketIn(
+    'ip',
+    (request) => request.address(),
+    () => ip,
+  );
+  return [ofUser, ofAddress, ofProduct, ofAll];
 }
 
-/** One tier for all that got so far; first come, first served. Answers those it stops. */
-async function passTier(
+/** Requests of one subject get one and the same bucket. */
+function bucketIn(
+  tier: Tier,
+  subjectOf: (request: AdmissionRequest) => string,
+  limitOf: (subject: string) => Limit,
+): BucketOf {
+  const buckets = new Map<string, TierBucket>();
+  return (request) => {
+    const subject = subjectOf(request);
+    const known = buckets.get(subject);
+    if (known !== undefined) return known;
+    const bucket = { tier, limit: limitOf(subject), key: bucketKey(tier, subject) };
+    buckets.set(subject, bucket);
+    return bucket;
+  };
+}
+
+const bucketsOf = ({ request }: Waiting, tiers: readonly BucketOf[]) =>
+  tiers.map((bucketOf) => bucketOf(request));
+
+/** Takes the tokens of these tiers for all that got so far. Answers those whom it stops. */
+async function takeStep(
   redis: RedisClient,
   group: readonly Waiting[],
-  bucketOf: BucketOf,
+  tiers: readonly BucketOf[],
 ): Promise<{ passed: Waiting[]; stopped: Waiting[] }> {
-  const byBucket = groupByBucket(group, bucketOf);
-  const takes = byBucket.map(({ bucket, members }) => takeOf(bucket, { wanted: members.length }));
-  const taken = await takeTokens(redis, takes);
+  const taken = await takeTokens(
+    redis,
+    group.map((waiting) => bucketsOf(waiting, tiers)),
+  );
   const passed: Waiting[] = [];
   const stopped: Waiting[] = [];
-  byBucket.forEach(({ bucket, members }, index) => {
-    const answered = taken[index];
-    const granted = answered?.granted ?? 0;
-    passed.push(...members.slice(0, granted));
-    members.slice(granted).forEach((member, place) => {
-      stopped.push(member);
-      member.answer(refusal(bucket, answered, place + 1));
-    });
+  const refusals = new Map<TierBucket, number>();
+  group.forEach((waiting, index) => {
+    const { answer } = waiting;
+    const one = taken[index];
+    if (one?.outcome === 'granted') {
+      passed.push(waiting);
+      return;
+    }
+    stopped.push(waiting);
+    answer(one?.outcome === 'refused' ? refusal(one, refusals) : { outcome: 'unavailable' });
   });
   return { passed, stopped };
 }
 
-function refusal(bucket: TierBucket, taken: BucketTaken | undefined, nth: number): Admitted {
-  if (taken === undefined) return { outcome: 'unavailable' };
+/** Whoever one bucket refuses together is told to come when it has refilled for each of them. */
+function refusal(
+  { bucket, microTokensLeft }: Refused<TierBucket>,
+  refusals: Map<TierBucket, number>,
+): Admitted {
+  const nth = (refusals.get(bucket) ?? 0) + 1;
+  refusals.set(bucket, nth);
   return {
     outcome: 'rate_limited',
     tier: bucket.tier,
-    retryAfterSeconds: retryAfterSecondsOf(bucket.limit, taken, nth),
+    retryAfterSeconds: retryAfterSecondsOf(bucket.limit, microTokensLeft, nth),
   };
-}
-
-/** A token that cannot be given back is lost, which only makes the tier stricter for a moment. */
-async function giveBack(
-  redis: RedisClient,
-  stopped: readonly Waiting[],
-  earlier: readonly BucketOf[],
-): Promise<void> {
-  await Promise.all(
-    earlier.map(async (bucketOf) => {
-      const takes = groupByBucket(stopped, bucketOf).map(({ bucket, members }) =>
-        takeOf(bucket, { givenBack: members.length }),
-      );
-      await takeTokens(redis, takes);
-    }),
-  );
-}
-
-function takeOf(
-  { key, limit }: TierBucket,
-  { wanted = 0, givenBack = 0 }: { wanted?: number; givenBack?: number },
-): BucketTake {
-  return { key, limit, wanted, givenBack };
-}
-
-function groupByBucket(
-  group: readonly Waiting[],
-  bucketOf: BucketOf,
-): { bucket: TierBucket; members: Waiting[] }[] {
-  const byKey = new Map<string, { bucket: TierBucket; members: Waiting[] }>();
-  for (const waiting of group) {
-    const bucket = bucketOf(waiting.request);
-    const known = byKey.get(bucket.key);
-    if (known === undefined) byKey.set(bucket.key, { bucket, members: [waiting] });
-    else known.members.push(waiting);
-  }
-  return [...byKey.values()];
 }

@@ -1,4 +1,5 @@
--- Takes tokens from buckets, and gives back to them what a later tier refused.
+-- Takes tokens from buckets: a request gets one of each of its buckets, or none of any. Before
+-- that it gives back to buckets what a later call has refused.
 --
 -- A bucket holds at most `capacity` tokens and gains `rate` tokens a second, by Redis' own clock.
 -- Levels are whole micro-tokens: a rate of r tokens a second is r micro-tokens a microsecond, so
@@ -6,22 +7,26 @@
 -- A bucket that is not there is full: it is kept until it would be.
 --
 -- KEYS  1.. one bucket each (STRING '<micro-tokens> <since, epoch microseconds>'), no key twice
--- ARGV  for each bucket: rate (tokens a second), capacity (tokens), tokens given back and wanted
+-- ARGV  1 how many requests
+--       then for each bucket: rate (tokens a second), capacity (tokens), tokens given back
+--       then for each request, first come first served, and all of equal length: which of KEYS
+--       are its buckets, each once, in the order of the tiers
 --
--- Returns for each bucket: tokens granted (0 to wanted), micro-tokens left
+-- Returns for each request 0 where it was granted, else which of its buckets (from 1) was the
+-- first without a token; then for each bucket the micro-tokens left
 
 local micro = 1000000
 local time = redis.call('TIME')
 local now = tonumber(time[1]) * micro + tonumber(time[2])
 local stored = redis.call('MGET', unpack(KEYS))
-local answer = {}
+local requests = tonumber(ARGV[1])
+local rates, capacities, levels = {}, {}, {}
 
-for index, key in ipairs(KEYS) do
-  local first = (index - 1) * 4
-  local rate = tonumber(ARGV[first + 1])
-  local capacity = tonumber(ARGV[first + 2]) * micro
-  local given = tonumber(ARGV[first + 3]) * micro
-  local wanted = tonumber(ARGV[first + 4])
+for index = 1, #KEYS do
+  local first = 2 + (index - 1) * 3
+  local rate = tonumber(ARGV[first])
+  local capacity = tonumber(ARGV[first + 1]) * micro
+  local given = tonumber(ARGV[first + 2]) * micro
 
   local level = capacity
   if stored[index] then
@@ -30,22 +35,43 @@ for index, key in ipairs(KEYS) do
     local elapsed = math.max(0, now - tonumber(since))
     level = tonumber(left) + rate * elapsed
   end
-  level = math.min(capacity, level + given)
+  rates[index], capacities[index] = rate, capacity
+  levels[index] = math.min(capacity, level + given)
+end
 
-  local granted = math.min(wanted, (level - level % micro) / micro)
-  level = level - granted * micro
+local answer = {}
+local places = 2 + #KEYS * 3
+local each = (#ARGV - places + 1) / requests
+for request = 1, requests do
+  local first = places + (request - 1) * each
+  local refusing = 0
+  for tier = 1, each do
+    if levels[tonumber(ARGV[first + tier - 1])] < micro then
+      refusing = tier
+      break
+    end
+  end
+  if refusing == 0 then
+    for place = first, first + each - 1 do
+      local index = tonumber(ARGV[place])
+      levels[index] = levels[index] - micro
+    end
+  end
+  answer[request] = refusing
+end
 
+for index, key in ipairs(KEYS) do
+  local level, capacity = levels[index], capacities[index]
   if level < capacity then
     -- A second longer than it takes to fill: expiry is counted in milliseconds, from another
     -- reading of the clock than `now`.
-    local keptMs = math.ceil((capacity - level) / rate / 1000) + 1000
+    local keptMs = math.ceil((capacity - level) / rates[index] / 1000) + 1000
     redis.call('SET', key, string.format('%.0f %.0f', level, now),
       'PX', string.format('%.0f', keptMs))
   elseif stored[index] then
     redis.call('DEL', key)
   end
-  answer[2 * index - 1] = granted
-  answer[2 * index] = level
+  answer[requests + index] = level
 end
 
 return answer

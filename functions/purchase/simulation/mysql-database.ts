@@ -24,6 +24,8 @@ export interface Database {
 
 const migrations = join(import.meta.dirname, '../../persist-order/migrations');
 
+const statementsKept = 200;
+
 export function openDatabase(): Database {
   const folder = mkdtempSync(join(tmpdir(), 'seckill-simulation-'));
   const path = join(folder, 'mysql.sqlite');
@@ -32,12 +34,15 @@ export function openDatabase(): Database {
   for (const statement of readMigrations()) writer.exec(statement);
   const reader = new DatabaseSync(path);
   const tables = namesOf(writer);
-  const prepared = { true: new Map<string, StatementSync>(), false: new Map() };
+  const prepared = new Map<string, StatementSync>();
   const prepare = (sql: string, sees: boolean): StatementSync => {
-    const known = prepared[`${sees}`].get(sql) as StatementSync | undefined;
+    const name = `${sees} ${sql}`;
+    const known = prepared.get(name);
     if (known !== undefined) return known;
+    // Lists of ids make ever new texts.
+    if (prepared.size >= statementsKept) prepared.clear();
     const statement = (sees ? writer : reader).prepare(sql);
-    prepared[`${sees}`].set(sql, statement);
+    prepared.set(name, statement);
     return statement;
   };
   return {

@@ -22,8 +22,8 @@ export interface Member {
   readonly url: string;
   /** Starts it, armed or not; resolves when it is ready. It must not be running. */
   start(armed?: Armed): Promise<void>;
-  /** As `start`, but resolves as soon as it runs. */
-  launch(armed?: Armed): Promise<void>;
+  /** As `start`, but resolves as soon as it runs; its locks may have a TTL of their own. */
+  launch(armed?: Armed, lockTtlMs?: number): Promise<void>;
   untilReady(): Promise<void>;
   /** Resolves when the point it was armed with has acted: it is dead, or frozen. */
   untilHit(how: CrashHow, deadlineMs: number): Promise<void>;
@@ -51,21 +51,14 @@ export function createMember(service: Service): Member {
     if (running !== undefined && ended === undefined) process.kill(running.pid, how);
   };
 
-  async function launch(armed?: Armed): Promise<void> {
+  async function launch(armed?: Armed, lockTtlMs?: number): Promise<void> {
     mkdirSync(folder, { recursive: true });
     ended = undefined;
     const started = await startProcess({
       name,
       command: process.execPath,
       args: ['--enable-source-maps', '--disable-warning=TimeoutNegativeWarning', ...service.args],
-      env: {
-        ...service.env,
-        ...(armed && {
-          SECKILL_CRASH_POINT: `${armed.point}:${armed.how}:${armed.passes}`,
-        }),
-        PORT: String(port),
-        SECKILL_HOST: '127.0.0.1',
-      },
+      env: environmentOf(service, armed, lockTtlMs),
       logFile,
       graceMs: 0,
     });
@@ -112,6 +105,16 @@ export function createMember(service: Service): Member {
     forget: () => {
       rmSync(join(folder, 'lock.record'), { force: true });
     },
+  };
+}
+
+function environmentOf({ env, port }: Service, armed?: Armed, lockTtlMs?: number) {
+  return {
+    ...env,
+    ...(armed && { SECKILL_CRASH_POINT: `${armed.point}:${armed.how}:${armed.passes}` }),
+    ...(lockTtlMs && { SECKILL_CRASH_LOCK_TTL_MS: String(lockTtlMs) }),
+    PORT: String(port),
+    SECKILL_HOST: '127.0.0.1',
   };
 }
 

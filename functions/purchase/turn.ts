@@ -1,4 +1,4 @@
-// One turn of a product: what may be done while its lock is held. Decide in one Lua call, publish
+// The turns of a product: what may be done while its lock is held. Decide in one Lua call, publish
 // in one Kafka send, remove from the outbox, and only then answer (decision 4).
 
 import { crashPoint } from '#lib/crash-point.ts';

@@ -66,6 +66,25 @@ test('the first goes at once, and what comes meanwhile goes together', async () 
   expect(await Promise.all(answers)).toEqual(answers.map(() => accepted));
 });
 
+test('what is admitted together travels together, before the event-loop turn ends', async () => {
+  let turnEnded = false;
+  setImmediate(() => {
+    turnEnded = true;
+  });
+  const sent: { orders: number; turnEnded: boolean }[] = [];
+  const forward = createForward((_productId, purchases) => {
+    sent.push({ orders: purchases.length, turnEnded });
+    return Promise.resolve(purchases.map(() => accepted));
+  });
+  // Each gets here over as many promises as it happens to have on its way.
+  const [first, second] = [Promise.resolve(), Promise.resolve().then(() => undefined)];
+  await Promise.all([
+    first.then(() => forward('p', purchase('a'))),
+    second.then(() => forward('p', purchase('b'))),
+  ]);
+  expect(sent).toEqual([{ orders: 2, turnEnded: false }]);
+});
+
 test('batches are bounded in size and number, and each buyer gets their own answer', async () => {
   const sizes: number[] = [];
   const inFlight: number[] = [0];

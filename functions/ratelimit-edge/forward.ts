@@ -57,16 +57,21 @@ export function createForward(sendBatch: SendBatch): Forward {
     return lane;
   };
 
-  // At the end of the event-loop turn, so that what was admitted together travels together.
+  const sendWaiting = (lane: Lane) => {
+    while (lane.waiting.length > 0 && lane.inFlight < edgeBatchesInFlightPerProduct) {
+      void send(lane, lane.waiting.splice(0, batchOrdersMax));
+    }
+    expireLater(lane);
+  };
+
+  // What was admitted together travels together: a tick comes when no promise is left that could
+  // bring another one. Not later: on a busy edge the event-loop turn goes on for milliseconds.
   const schedule = (lane: Lane) => {
     if (lane.scheduled || lane.inFlight >= edgeBatchesInFlightPerProduct) return;
     lane.scheduled = true;
-    setImmediate(() => {
+    process.nextTick(() => {
       lane.scheduled = false;
-      while (lane.waiting.length > 0 && lane.inFlight < edgeBatchesInFlightPerProduct) {
-        void send(lane, lane.waiting.splice(0, batchOrdersMax));
-      }
-      expireLater(lane);
+      sendWaiting(lane);
     });
   };
 
@@ -77,11 +82,12 @@ export function createForward(sendBatch: SendBatch): Forward {
       batch.map(({ purchase }) => purchase),
     ).catch(() => []);
     lane.inFlight -= 1;
+    // The next batch first: to answer all of this one takes a while.
+    sendWaiting(lane);
     batch.forEach(({ answer }, place) => {
       answer(answers[place] ?? unavailable);
     });
-    if (lane.waiting.length > 0) schedule(lane);
-    else if (lane.inFlight === 0) lanes.delete(lane.productId);
+    if (lane.waiting.length === 0 && lane.inFlight === 0) lanes.delete(lane.productId);
   };
 
   return (productId, purchase) =>

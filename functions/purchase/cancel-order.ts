@@ -6,8 +6,6 @@
 import { setTimeout } from 'node:timers/promises';
 import { and, eq, inArray, sql } from 'drizzle-orm';
 import { restoreBuyers } from '#lib/board/cancelled.ts';
-import { restoreBoards } from '#lib/board/restore.ts';
-import { turnOrdersMax } from '#lib/constants.ts';
 import { crashPoint } from '#lib/crash-point.ts';
 import { orders, orderUnits, products } from '#lib/mysql/schema.ts';
 import { saleKeys } from '#lib/names.ts';
@@ -15,7 +13,6 @@ import { productIdOf } from '#lib/order-id.ts';
 import type { RedisClient } from '#lib/redis/connect.ts';
 import { cancel } from '#lib/sale/change.ts';
 import type { Fence } from '#lib/sale/sale.ts';
-import { findKnown } from './known-sale.ts';
 import type { OperateDependencies } from './operate.ts';
 import {
   Conflict,
@@ -28,8 +25,7 @@ import {
 } from './operation.ts';
 import { findOperatorOrder, type OrderDetails } from './operator-orders.ts';
 import { NotOnSale } from './rebuild.ts';
-import { totalsOf } from './rebuilt-sale.ts';
-import { saleRowsOf } from './sale-rows.ts';
+import { restoreFromRows } from './settled-boards.ts';
 import { TurnFailed } from './turn.ts';
 
 /** There is no such order. */
@@ -71,24 +67,12 @@ export async function cancelOrder(
     if (!(error instanceof NotOnSale)) throw error;
     await inMysql();
     await redis.unlink(...Object.values(saleKeys(productId)));
-    await restoreBoardsByRows(dependencies, productId);
+    // The boards outlive the sale's keys.
+    await restoreFromRows(dependencies, await requireProduct(mysql, productId));
   }
   const order = await findOperatorOrder(dependencies, orderId);
   if (!order) throw new UnknownOrder(orderId);
   return order;
-}
-
-/** The boards outlive the sale's keys. What comes late for them is older than these rows. */
-async function restoreBoardsByRows(
-  { mysql, redis }: OperateDependencies,
-  productId: string,
-): Promise<void> {
-  const { generation, stock, unsold } = await requireProduct(mysql, productId);
-  const buyers = await totalsOf(saleRowsOf(mysql.db, productId).orders);
-  const known = await findKnown(mysql, productId);
-  // An event's orders are a microsecond apart; rows know only when it began.
-  const lastAtUs = (known?.lastAtUs ?? 0) + turnOrdersMax;
-  await restoreBoards(redis, productId, buyers, stock - unsold, { generation, lastAtUs });
 }
 
 /** The order's row is there, or is not to be expected soon: then throws. */

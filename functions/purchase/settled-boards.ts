@@ -42,11 +42,14 @@ export async function restoreSettledBoards({ redis, mysql }: Dependencies): Prom
   return restored;
 }
 
-async function restoreFromRows({ redis, mysql }: Dependencies, sale: ProductRow): Promise<void> {
-  const { productId, generation, stock, unsold } = sale;
+/** Makes a sale's boards anew from its rows; what comes late for them is older than these. */
+export async function restoreFromRows(
+  { redis, mysql }: Dependencies,
+  { productId, generation, stock, unsold }: ProductRow,
+): Promise<void> {
   const buyers = await totalsOf(saleRowsOf(mysql.db, productId).orders);
   const known = await findKnown(mysql, productId);
-  // All that was accepted has its row; an event's orders are a microsecond apart.
+  // An event's orders are a microsecond apart; rows know only when it began.
   const lastAtUs = (known?.lastAtUs ?? 0) + turnOrdersMax;
   await restoreBoards(redis, productId, buyers, stock - unsold, { generation, lastAtUs });
 }

@@ -6,6 +6,8 @@ import { crashPoint } from '#lib/crash-point.ts';
 import { orders, products } from '#lib/mysql/schema.ts';
 import { saleKeys } from '#lib/names.ts';
 import type { RedisClient } from '#lib/redis/connect.ts';
+import type { Fence } from '#lib/sale/sale.ts';
+import { takeSnapshot, whyUnfit } from '#lib/sale/snapshot.ts';
 import type { Sale } from './catalogue.ts';
 import { finishChanges } from './finish-changes.ts';
 import { change, type OperateDependencies, present } from './operate.ts';
@@ -34,7 +36,7 @@ export async function closeSale(
     await dependencies.seller.exclusively(productId, async (fence) => {
       // Nobody looks after a settled sale any more.
       await finishChanges(dependencies, productId, fence);
-      await settle(dependencies, productId, operation);
+      await settle(dependencies, productId, fence, operation);
     });
   }
   return present(dependencies, productId);
@@ -43,15 +45,17 @@ export async function closeSale(
 async function settle(
   { mysql, redis }: OperateDependencies,
   productId: string,
+  fence: Fence,
   operation: Operation,
 ): Promise<void> {
-  const keys = saleKeys(productId);
-  const [accepted, pending] = await Promise.all([redis.hlen(keys.orders), redis.hlen(keys.outbox)]);
+  // Redis may have lost the sale since the lock was taken: what is not whole proves nothing.
+  const seen = await takeSnapshot(redis, productId, fence);
+  if (seen === 'refused' || whyUnfit(seen)) return;
   const [rows] = await mysql.db
     .select({ count: count() })
     .from(orders)
     .where(eq(orders.productId, productId));
-  if (pending > 0 || accepted !== rows?.count) return;
+  if (seen.outbox.size > 0 || seen.orders !== rows?.count) return;
   const settled = await mysql.db.transaction(async (transaction) => {
     const [{ affectedRows }] = await transaction
       .update(products)

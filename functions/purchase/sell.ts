@@ -22,7 +22,8 @@ export interface Seller {
   purchase(productId: string, purchases: readonly Purchase[]): Promise<PurchaseAnswer[]>;
   /**
    * Runs `work` between two turns, under the product's lock, with the sale loaded and its outbox
-   * empty. Throws what it throws, and TurnFailed.
+   * empty; waits for that as long as it takes. Throws what it throws, TurnFailed, and the fault of
+   * a turn that failed before it.
    */
   exclusively<T>(productId: string, work: (fence: Fence) => Promise<T>): Promise<T>;
   /**
@@ -141,6 +142,7 @@ class Desk {
     await this.#giveBack();
     const lock = await this.#dependencies.acquire(this.#productId, this.#patience);
     this.#held = lock;
+    this.#turns.tookOver();
     crashPoint('lock.acquired');
     // While working, the loop hands over after its turn.
     lock.onContended(() => {
@@ -166,7 +168,7 @@ class Desk {
     }
   }
 
-  /** Whatever waits would meet the same fault: answer now, so that its buyer can ask again. */
+  /** Whatever waits would meet the same fault: answer now, so that whoever asked can ask again. */
   async #failAll(error: unknown): Promise<void> {
     for (const { answer } of this.#queue.splice(0)) answer(unavailable);
     for (const { fail } of this.#tasks.splice(0)) fail(error);

@@ -1,6 +1,7 @@
 // The turns of a product: what may be done while its lock is held. Decide in one Lua call, publish
 // in one Kafka send, remove from the outbox, and only then answer (decision 4).
 
+import { setTimeout } from 'node:timers/promises';
 import { crashPoint } from '#lib/crash-point.ts';
 import type { HeldLock } from '#lib/lock/lock.ts';
 import type { PurchaseAnswer } from '#lib/outcome.ts';
@@ -31,6 +32,8 @@ export interface TurnDependencies {
   readonly rebuild: (productId: string, held: HeldLock, reason: string) => Promise<number>;
   /** What MySQL knows of the sale; undefined where there is none. Throws where MySQL is away. */
   readonly findKnown: (productId: string) => Promise<KnownSale | undefined>;
+  /** For how long that is good enough for a seller that others take turns with. */
+  readonly knownForMs?: number;
   /** Answers for a product that is not sold any more, or never was: by MySQL alone. */
   readonly answerOffSale: (
     productId: string,
@@ -48,6 +51,12 @@ export interface Waiting {
   readonly answer: (answer: PurchaseAnswer) => void;
 }
 
+const knownForMs = 1_000;
+/** MySQL is not on the way of a purchase: who takes over waits for it no longer than this, */
+const refreshWaitMs = 250;
+/** and leaves it alone for so long when it did not answer. */
+const refreshPauseMs = 5_000;
+
 /** Rebuild, leftovers, and a surprise or two. */
 const attemptsMax = 4;
 
@@ -64,6 +73,9 @@ export class Turns {
   #generation: number | undefined;
   /** Something was accepted then, in that generation or before; Redis must know of it. */
   #lastAtUs = 0;
+  /** Others may have had their turns since then. */
+  #overtaken = false;
+  #askAgainAtMs = 0;
   /** Batches of that generation that are being published. */
   readonly #underWay = new Set<number>();
   /** The end of the last turn: whether it came to its answers. */
@@ -102,6 +114,11 @@ export class Turns {
     return before;
   }
 
+  /** Says that the lock was somebody else's meanwhile, perhaps. */
+  tookOver(): void {
+    this.#overtaken = true;
+  }
+
   /** Waits for the end of all turns; nothing is on its way to Kafka then. */
   async settle(): Promise<void> {
     await this.#last;
@@ -125,7 +142,7 @@ export class Turns {
       if (!held.isHeld()) throw new TurnFailed('the lock ran out');
       answerWhere(batch, decision.answers, isAcceptance);
       crashPoint('turn.answered');
-      if (batch.length > 0) onTurn?.(decision.answers);
+      onTurn?.(decision.answers);
       return true;
     } catch (error) {
       log.warn({ err: error, productId: this.#productId }, 'a turn failed');
@@ -194,6 +211,8 @@ export class Turns {
   async #fence(held: HeldLock): Promise<Fence> {
     // Once, before the first sale: later ones do without MySQL.
     if (this.#generation === undefined) this.#believe(await this.#known());
+    else if (this.#overtaken) await this.#refresh(this.#generation);
+    this.#overtaken = false;
     // 0: it was never loaded.
     const generation = this.#generation || (await this.#rebuild(held, 'first'));
     return { generation, ...held.token };
@@ -205,7 +224,27 @@ export class Turns {
     return known;
   }
 
+  /**
+   * Who takes over learns from the rows what was accepted meanwhile, which Redis must know of, too.
+   * That narrows the gap for a copy of the past in the same Redis, and no sale waits for it.
+   */
+  async #refresh(generation: number): Promise<void> {
+    if (performance.now() < this.#askAgainAtMs) return;
+    const { findKnown, knownForMs: goodForMs = knownForMs } = this.#dependencies;
+    const answered = new AbortController();
+    const known = await Promise.race([
+      findKnown(this.#productId),
+      setTimeout(refreshWaitMs, undefined, { signal: answered.signal }),
+    ]).catch(() => undefined);
+    answered.abort();
+    this.#askAgainAtMs = performance.now() + (known ? goodForMs : refreshPauseMs);
+    // Another generation is for Redis to tell, and for etcd and MySQL to confirm.
+    if (known?.generation !== generation) return;
+    this.#lastAtUs = Math.max(this.#lastAtUs, known.lastAtUs);
+  }
+
   #believe({ generation, lastAtUs }: KnownSale): void {
+    this.#askAgainAtMs = performance.now() + (this.#dependencies.knownForMs ?? knownForMs);
     this.#generation = generation;
     this.#lastAtUs = lastAtUs;
   }

@@ -4,14 +4,20 @@
 -- ARGV  1 generation  2 revision  3 incarnation, then batch numbers
 --
 -- Returns 'acknowledged'; 'refused' where the caller's generation or token is old, or the sale is
--- not there or being rebuilt: then nobody may say 202 on the strength of that send.
+-- not there, being rebuilt, or was loaded into another Redis process (which may have forgotten who
+-- claimed it since): then nobody may say 202 on the strength of that send.
 
 local fields = redis.call('HMGET', KEYS[1], 'generation', 'revision', 'incarnation', 'state',
-  'outbox_batches')
+  'outbox_batches', 'run_id', 'replid')
 local revision, incarnation = tonumber(fields[2]), tonumber(fields[3])
 if not fields[4] or fields[4] == 'loading' or fields[1] ~= ARGV[1] then return 'refused' end
 if tonumber(ARGV[2]) < revision
   or (tonumber(ARGV[2]) == revision and tonumber(ARGV[3]) < incarnation) then
+  return 'refused'
+end
+local info = redis.call('INFO', 'server') .. redis.call('INFO', 'replication')
+if string.match(info, 'run_id:(%x+)') ~= fields[6]
+  or string.match(info, 'master_replid:(%x+)') ~= fields[7] then
   return 'refused'
 end
 local removed = 0

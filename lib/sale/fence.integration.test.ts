@@ -217,6 +217,13 @@ describe('acknowledging', () => {
     expect(await redis.hlen(sale.keys.outbox)).toBe(1);
   });
 
+  test.each(['run_id', 'replid'])('is refused where the sale is of another %s', async (field) => {
+    const { sale, numbers } = await soldOnce();
+    await redis.hset(sale.keys.sale, field, 'f'.repeat(40));
+    expect(await acknowledge(redis, sale.productId, fence, numbers)).toBe(false);
+    expect(await redis.hlen(sale.keys.outbox)).toBe(numbers.length);
+  });
+
   test('is refused once the sale is claimed for a rebuild, or gone', async () => {
     const { sale, numbers } = await soldOnce();
     await claim(redis, sale.productId, 'a claim');

@@ -1,5 +1,5 @@
 // The last line of `npm test`, for people and for CI: how many tests passed, failed and were
-// skipped, alone on a line.
+// skipped, alone on a line. Before it, by name, what passed only when it was tried again.
 
 import type { Reporter, TestModule } from 'vitest/node';
 
@@ -12,6 +12,10 @@ export default class CountReporter implements Reporter {
       for (const test of module.children.allTests()) {
         const { state } = test.result();
         if (state !== 'pending') count[state] += 1;
+        const { retryCount = 0 } = test.diagnostic() ?? {};
+        if (state === 'passed' && retryCount > 0) {
+          process.stdout.write(`passed on retry ${retryCount}: ${test.fullName}\n`);
+        }
       }
     }
     const skipped = count.skipped > 0 ? `, ${count.skipped} skipped` : '';

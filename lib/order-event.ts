@@ -17,7 +17,7 @@ const count = z.int().positive();
 const epochUs = z.int().positive();
 
 /** Unit numbers from first to last, both included. */
-export const unitRangeSchema = z
+const unitRangeSchema = z
   .tuple([count, count])
   .refine(([first, last]) => first <= last, 'a range of units ends before it starts');
 

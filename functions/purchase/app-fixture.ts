@@ -16,7 +16,7 @@ import {
 import { type AppDependencies, createApp } from './app.ts';
 import { createDecide } from './purchase.ts';
 import { type Bench, type Instance, log } from './purchase-fixture.ts';
-import { createTick, drainAll } from './tick.ts';
+import { createUpkeep, drainAll } from './tick.ts';
 
 export interface Call {
   readonly body?: unknown;
@@ -58,11 +58,11 @@ export function openApp(
     decide: createDecide({ ...stores, seller }),
     verify: async (productId) =>
       check(await collectFacts({ ...stores, kafkaBrokers: brokers }, productId)),
-    tick: createTick(
+    tick: createUpkeep(
       () => drainAll({ ...stores, seller, log }),
       () => Promise.resolve(0),
       log,
-    ),
+    ).tick,
     reconcile: () => Promise.reject(new Error('not of this test')),
     signingKeys,
     readiness: createReadiness(),

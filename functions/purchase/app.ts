@@ -53,7 +53,7 @@ export function createApp(dependencies: AppDependencies): Hono {
   });
   app.notFound(() => problem('not_found'));
   addProbes(app, readiness);
-  // A PingSource cannot sign; a tick only makes us do what we would do anyway.
+  // Whatever sends CloudEvents cannot sign; a tick only makes us do what we would do anyway.
   app.post('/tick', async (context) => {
     await dependencies.tick();
     return context.body(null, 204);

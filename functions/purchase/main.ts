@@ -37,7 +37,7 @@ import { sharedReading } from './reconcile-delivery.ts';
 import { tellOf } from './reconcile-report.ts';
 import { createSeller } from './sell.ts';
 import { restoreSettledBoards } from './settled-boards.ts';
-import { createTick, drainAll, reconcileDue } from './tick.ts';
+import { createUpkeep, drainAll, publishedWithinMs, reconcileDue } from './tick.ts';
 
 async function start(): Promise<void> {
   const environment = readEnvironment(environmentNames);
@@ -48,7 +48,7 @@ async function start(): Promise<void> {
   const { redis, mysql, locks, publisher } = stores;
 
   const signingKeys = environment.SECKILL_SIGNING_KEYS;
-  const { seller, decide, drain, tick, reconcileOne } = createDomain(
+  const { seller, decide, drain, upkeep, reconcileOne } = createDomain(
     stores,
     signingKeys,
     metrics,
@@ -59,7 +59,7 @@ async function start(): Promise<void> {
     redis,
     mysql,
     seller,
-    ...{ decide, tick, reconcile: reconcileOne },
+    ...{ decide, tick: upkeep.tick, reconcile: reconcileOne },
     onUnknownLookup: (hit) => {
       metrics.countCacheLookup('unknown_products', hit);
     },
@@ -75,14 +75,14 @@ async function start(): Promise<void> {
   const { server } = await listen(app, { host, port: environment.PORT, log });
   /** If a store is away now, the next tick tries. */
   const drainNow = () =>
-    drain().catch((error: unknown) => {
+    drain(0).catch((error: unknown) => {
       log.warn({ err: error }, 'the outboxes could not be drained');
     });
   onTermination(log, async () => {
     readiness.drain();
     await close(server);
     // Nobody may come after us for a long time.
-    await Promise.race([drainNow(), setTimeout(leavingDrainMs)]);
+    await Promise.race([Promise.all([drainNow(), upkeep.stop()]), setTimeout(leavingDrainMs)]);
     await seller.stop();
     await publisher.stop();
     await locks.stop();
@@ -123,8 +123,8 @@ function createDomain(
     onRebuild: metrics.countRebuild,
     onTurn: metrics.countTurn,
   });
-  const drain = async () => {
-    const helped = await drainAll({ redis, mysql: upkeepMysql, seller, log });
+  const drain = async (sparedMs: number) => {
+    const helped = await drainAll({ redis, mysql: upkeepMysql, seller, log }, sparedMs);
     await restoreSettledBoards({ redis, mysql: upkeepMysql }).catch((error: unknown) => {
       log.warn({ err: error }, 'boards of settled sales could not be looked after');
     });
@@ -146,7 +146,11 @@ function createDomain(
         metrics.countCacheLookup('whereabouts', hit);
       },
     }),
-    tick: createTick(drain, () => reconcileDue(reconciling, tell), log),
+    upkeep: createUpkeep(
+      () => drain(publishedWithinMs),
+      (signal) => reconcileDue(reconciling, tell, signal),
+      log,
+    ),
     reconcileOne: async (productId: string, dryRun: boolean) =>
       tell(await reconcile(reconciling, productId, { dryRun, deep: true })),
   };

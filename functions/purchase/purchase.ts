@@ -63,13 +63,21 @@ export function createDecide(dependencies: Dependencies): Decide {
       case 'on sale': {
         const loadsBefore = loadsOf(productId);
         const answers = await seller.purchase(productId, purchases);
-        const decided = answers.filter(({ outcome }) => outcome !== 'unavailable').length;
-        onStockLookups?.(loadsOf(productId) === loadsBefore ? 'hit' : 'miss', decided);
+        const found = loadsOf(productId) === loadsBefore ? 'hit' : 'miss';
+        onStockLookups?.(found, lookedUpIn(answers));
         return answers;
       }
-      case 'off sale':
-        onStockLookups?.('miss', purchases.length);
-        return answerOffSale({ mysql }, productId, purchases);
+      case 'off sale': {
+        const answers = await answerOffSale({ mysql }, productId, purchases);
+        onStockLookups?.('miss', lookedUpIn(answers));
+        return answers;
+      }
     }
   };
+}
+
+/** Of how many the stock was found: invented products have none, and some were not decided. */
+function lookedUpIn(answers: readonly PurchaseAnswer[]): number {
+  return answers.filter(({ outcome }) => outcome !== 'unavailable' && outcome !== 'unknown_product')
+    .length;
 }

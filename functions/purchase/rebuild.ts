@@ -8,7 +8,7 @@ import { randomUUID } from 'node:crypto';
 import { and, eq } from 'drizzle-orm';
 import { newestOnBoards, restoreBoards } from '#lib/board/restore.ts';
 import { crashPoint } from '#lib/crash-point.ts';
-import type { TopicMarks } from '#lib/kafka/topic-marks.ts';
+import { marksNoted, type TopicMarks } from '#lib/kafka/topic-marks.ts';
 import type { HeldLock } from '#lib/lock/lock.ts';
 import type { MysqlClient } from '#lib/mysql/connect.ts';
 import { generations, products } from '#lib/mysql/schema.ts';
@@ -85,7 +85,7 @@ async function productOnSale({ db }: MysqlClient, productId: string): Promise<Pr
   return product;
 }
 
-/** Where this generation's events begin; undefined where nobody noted it. */
+/** Where this generation's events begin; undefined where nobody noted it readably. */
 export async function marksOf(
   { db }: MysqlClient,
   productId: string,
@@ -95,7 +95,7 @@ export async function marksOf(
     .select()
     .from(generations)
     .where(and(eq(generations.productId, productId), eq(generations.generation, generation)));
-  return made && { atMs: Math.floor(made.at / 1_000), ends: made.topicEnds };
+  return made && marksNoted(made.at, made.topicEnds);
 }
 
 interface Raise {

@@ -12,7 +12,9 @@ import {
   accepted,
   aPurchase,
   type Bench,
+  gate,
   type Instance,
+  isSettled,
   log,
   many,
   numbersTo,
@@ -20,7 +22,7 @@ import {
 } from './purchase-fixture.ts';
 import { eventLogOf } from './read-events.ts';
 import type { ReconcileDependencies } from './reconcile.ts';
-import { createTick, drainAll, reconcileDue } from './tick.ts';
+import { createUpkeep, drainAll, publishedWithinMs, reconcileDue } from './tick.ts';
 import { UnknownProducts } from './unknown-products.ts';
 import { warmSales } from './warm.ts';
 
@@ -99,11 +101,72 @@ describe('reconciling by the tick', () => {
       await Promise.resolve();
       return 1;
     };
-    const tick = createTick(drain, () => Promise.resolve(0), log);
+    const { tick } = createUpkeep(drain, () => Promise.resolve(0), log);
     await Promise.all([tick(), tick(), tick()]);
     expect(drained).toBe(1);
     await tick();
     expect(drained).toBe(2);
+  });
+
+  test('no drain waits for a reconciliation; leaving begins no other and waits for the last', async () => {
+    const reconciling = gate();
+    let [drained, reconciled] = [0, 0];
+    let leaving: AbortSignal | undefined;
+    const drain = () => Promise.resolve((drained += 1));
+    const reconcileThem = async (signal: AbortSignal) => {
+      leaving = signal;
+      await reconciling.pass();
+      return (reconciled += 1);
+    };
+    const { tick, stop } = createUpkeep(drain, reconcileThem, log);
+    await tick();
+    await reconciling.isReached;
+    await tick();
+    await tick();
+    expect([drained, reconciled, leaving?.aborted]).toEqual([3, 0, false]);
+    const stopped = stop();
+    expect(leaving?.aborted).toBe(true);
+    expect(await isSettled(stopped)).toBe(false);
+    reconciling.open();
+    await stopped;
+    await tick();
+    await stop();
+    expect([drained, reconciled]).toEqual([4, 1]);
+  });
+
+  test('once this instance leaves, no sale is noted as reconciled', async () => {
+    const instance = bench.instance();
+    const productId = await loadedSale(instance);
+    const signal = AbortSignal.abort();
+    expect(await reconcileDue(dependencies(instance), () => undefined, signal)).toBe(0);
+    expect(await bench.redis.exists(reconcileKey(productId))).toBe(0);
+  });
+
+  test('a sale with a batch on its way keeps its lock; one that stays pending is drained', async () => {
+    const selling = bench.instance();
+    const productId = await loadedSale(selling);
+    const sending = gate();
+    selling.aroundPublish = async (publish) => {
+      await sending.pass();
+      await publish();
+    };
+    const answers = selling.seller.purchase(productId, many(productId, 1));
+    await sending.isReached;
+    const asked: string[] = [];
+    const seller: ReconcileDependencies['seller'] = {
+      exclusively: (id) => {
+        asked.push(id);
+        return Promise.reject(new Error('not needed here'));
+      },
+    };
+    const drain = (sparedMs: number) =>
+      drainAll({ redis: bench.redis, mysql: bench.mysql, seller, log }, sparedMs);
+    await drain(publishedWithinMs);
+    expect(asked).not.toContain(productId);
+    await drain(0);
+    expect(asked).toContain(productId);
+    sending.open();
+    expect(await answers).toEqual([accepted]);
   });
 
   test('a restock that crashed before Redis is finished by the tick', async () => {
@@ -145,6 +208,16 @@ describe('loading many sales', () => {
     expect(new Set(again.map(({ result }) => result))).toEqual(new Set(['was_loaded']));
   });
 
+  test('a copy of another generation than MySQL names is not loaded', async () => {
+    const productId = await loadedSale(bench.instance());
+    await bench.update(productId, { generation: 2 });
+    const [one, two] = [bench.instance(), bench.instance()];
+    const warm = ({ seller }: Instance) => warmSales({ ...bench, seller, log }, [productId]);
+    expect(await warm(one)).toEqual([{ productId, result: 'loaded' }]);
+    expect(one.rebuilds).toBe(1);
+    expect(await warm(two)).toEqual([{ productId, result: 'was_loaded' }]);
+  });
+
   test('over HTTP, with what is wrong about a request', async () => {
     const instance = bench.instance();
     const app = openApp(bench, instance);
@@ -178,9 +251,13 @@ describe('what is counted and remembered', () => {
     expect(counted).toEqual({ hit: 0, miss: 3 });
     await decide(productId, many(productId, 2));
     expect(counted).toEqual({ hit: 2, miss: 3 });
+    // Whoever invents products has no say in it.
     await decide('no-such-product', [aPurchase('no-such-product')]);
+    expect(counted).toEqual({ hit: 2, miss: 3 });
+    const settled = await bench.product({ state: 'settled', generation: 1 });
+    await decide(settled, many(settled, 1));
     expect(counted).toEqual({ hit: 2, miss: 4 });
-    expect(remembered).toEqual([false, true, false]);
+    expect(remembered).toEqual([false, true, false, false]);
     // What was not decided was not looked up.
     instance.aroundPublish = () => Promise.reject(new Error('Kafka is away'));
     await decide(productId, many(productId, 1));

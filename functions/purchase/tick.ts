@@ -10,12 +10,15 @@ import { operations, products } from '#lib/mysql/schema.ts';
 import { reconcileKey } from '#lib/names.ts';
 import type { Reconciliation } from '#lib/reconcile/report.ts';
 import type { RedisClient } from '#lib/redis/connect.ts';
-import { takeSnapshot, whyUnfit } from '#lib/sale/snapshot.ts';
+import { type Snapshot, takeSnapshot, whyUnfit } from '#lib/sale/snapshot.ts';
 import type { Log } from '#lib/telemetry/log.ts';
 import type { ProductRow } from './catalogue.ts';
 import { finishChanges, openCancellations } from './finish-changes.ts';
 import { type ReconcileDependencies, reconcile } from './reconcile.ts';
 import type { Seller } from './sell.ts';
+
+/** What a tick leaves to whoever sold it: longer than a send to Kafka takes. */
+export const publishedWithinMs = 5_000;
 
 interface Dependencies {
   readonly redis: RedisClient;
@@ -27,15 +30,17 @@ interface Dependencies {
 /**
  * Publishes what the outboxes hold, loads again what Redis has lost, brings to Redis what an
  * operator changed in MySQL, and resolves with the number of sales that needed any of it. One
- * sale that cannot be helped does not keep the others waiting. Throws where MySQL is away.
+ * sale that cannot be helped does not keep the others waiting. What was sold less than `sparedMs`
+ * ago is left to whoever is publishing it. Throws where MySQL is away.
  */
-export async function drainAll(dependencies: Dependencies): Promise<number> {
+export async function drainAll(dependencies: Dependencies, sparedMs = 0): Promise<number> {
   const { mysql, seller, log } = dependencies;
   const cancelled = await recentlyCancelled(mysql);
   const helped = await inParallel(await salesOf(mysql), mysqlQueriesAtOnce, async (sale) => {
     const { productId } = sale;
     try {
-      if (await isWell(dependencies, sale, cancelled.has(productId))) return false;
+      const hasCancellations = cancelled.has(productId);
+      if (await isWell(dependencies, sale, hasCancellations, sparedMs)) return false;
       await seller.exclusively(productId, (fence) => finishChanges(dependencies, productId, fence));
       return true;
     } catch (error) {
@@ -71,9 +76,11 @@ async function isWell(
   { redis, mysql }: Dependencies,
   sale: ProductRow,
   hasCancellations: boolean,
+  sparedMs: number,
 ): Promise<boolean> {
   const snapshot = await takeSnapshot(redis, sale.productId);
-  if (snapshot === 'refused' || whyUnfit(snapshot) || snapshot.outbox.size > 0) return false;
+  if (snapshot === 'refused' || whyUnfit(snapshot)) return false;
+  if (isPendingFor(snapshot, sparedMs)) return false;
   const wanted = [sale.state, sale.opensAt ?? '', sale.closesAt ?? '', sale.stock];
   const fields = ['state', 'opens_at', 'closes_at', 'stock'];
   if (wanted.join() !== fields.map((name) => snapshot.fields.get(name)).join()) return false;
@@ -81,20 +88,28 @@ async function isWell(
   return (await openCancellations({ redis, mysql }, sale.productId)).length === 0;
 }
 
+/** A sale that sells has something on its way to Kafka nearly always. */
+function isPendingFor({ outbox, oldestPendingAtUs, atUs }: Snapshot, ms: number): boolean {
+  if (outbox.size === 0) return false;
+  return oldestPendingAtUs === undefined || atUs - oldestPendingAtUs >= ms * 1_000;
+}
+
 /** So many at once: each takes its product's lock for a moment, and reads for longer. */
 const reconciledAtOnce = 8;
 
 /**
  * Reconciles the sales that nobody has reconciled for a minute, whoever else is ticked, and tells
- * of each. One that cannot be compared does not keep the others waiting. Throws where MySQL or
- * Redis is away.
+ * of each. One that cannot be compared does not keep the others waiting. Once the signal is
+ * aborted no other is begun. Throws where MySQL is away.
  */
 export async function reconcileDue(
   dependencies: ReconcileDependencies,
   tell: (found: Reconciliation) => void,
+  signal?: AbortSignal,
 ): Promise<number> {
   const { redis, mysql, log } = dependencies;
   const done = await inParallel(await salesOf(mysql), reconciledAtOnce, async ({ productId }) => {
+    if (signal?.aborted) return false;
     try {
       // Noted before it is done: who fails does not try again at once, and nobody does it beside.
       const key = reconcileKey(productId);
@@ -109,25 +124,57 @@ export async function reconcileDue(
   return done.filter(Boolean).length;
 }
 
+/** What a tick does. */
+export interface Upkeep {
+  /** Resolves once the sales are drained; their reconciliation goes on. Throws what draining does. */
+  readonly tick: () => Promise<void>;
+  /** Begins no other reconciliation, and resolves when those under way are over. */
+  readonly stop: () => Promise<void>;
+}
+
 /**
- * What a tick does, one at a time in this instance: whoever ticks meanwhile gets the answer of the
- * one under way. A PingSource cannot sign, so anybody in the cluster may tick.
+ * Each part runs once at a time in this instance: whoever ticks meanwhile gets the answer of the
+ * one under way. Reconciling waits for deliveries, and draining does not wait for that. A tick is
+ * a CloudEvent from outside, which is not signed: anybody in the cluster may tick.
  */
-export function createTick(
+export function createUpkeep(
   drain: () => Promise<number>,
-  reconcileThem: () => Promise<number>,
+  reconcileThem: (signal: AbortSignal) => Promise<number>,
   log: Log,
-): () => Promise<void> {
-  let ticking: Promise<void> | undefined;
-  const tick = async () => {
+): Upkeep {
+  const leaving = new AbortController();
+  const drainOnce = oneAtATime(async () => {
     const helped = await drain();
-    const reconciled = await reconcileThem();
-    if (helped + reconciled > 0) log.info({ helped, reconciled }, 'sales were looked after');
+    if (helped > 0) log.info({ helped }, 'sales were looked after');
+  });
+  const reconcileOnce = oneAtATime(async () => {
+    if (leaving.signal.aborted) return;
+    try {
+      const reconciled = await reconcileThem(leaving.signal);
+      if (reconciled > 0) log.info({ reconciled }, 'sales were reconciled');
+    } catch (error) {
+      log.warn({ err: error }, 'the sales could not be reconciled');
+    }
+  });
+  return {
+    async tick() {
+      await drainOnce();
+      void reconcileOnce();
+    },
+    stop() {
+      leaving.abort();
+      return reconcileOnce();
+    },
   };
+}
+
+/** Whoever asks while it is under way waits for that one. */
+function oneAtATime(work: () => Promise<void>): () => Promise<void> {
+  let working: Promise<void> | undefined;
   return () => {
-    ticking ??= tick().finally(() => {
-      ticking = undefined;
+    working ??= work().finally(() => {
+      working = undefined;
     });
-    return ticking;
+    return working;
   };
 }

@@ -33,16 +33,22 @@ export async function warmSales(
 ): Promise<Warmed[]> {
   const ids = [...new Set(productIds)];
   const rows = await mysql.db
-    .select({ productId: products.productId, state: products.state })
+    .select({
+      productId: products.productId,
+      state: products.state,
+      generation: products.generation,
+    })
     .from(products)
     .where(inArray(products.productId, ids));
-  const states = new Map(rows.map(({ productId, state }) => [productId, state]));
+  const known = new Map(rows.map((row) => [row.productId, row]));
   return inParallel(ids, atOnce, async (productId): Promise<Warmed> => {
-    const state = states.get(productId);
-    if (!state) return { productId, result: 'failed', reason: 'no such product' };
-    if (state === 'settled') return { productId, result: 'failed', reason: 'it is settled' };
+    const row = known.get(productId);
+    if (!row) return { productId, result: 'failed', reason: 'no such product' };
+    if (row.state === 'settled') return { productId, result: 'failed', reason: 'it is settled' };
     try {
-      if (await isLoaded(redis, productId)) return { productId, result: 'was_loaded' };
+      if (await isLoaded(redis, productId, row.generation)) {
+        return { productId, result: 'was_loaded' };
+      }
       // Whatever is done exclusively is done with the sale loaded.
       await seller.exclusively(productId, () => Promise.resolve());
       return { productId, result: 'loaded' };

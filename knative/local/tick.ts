@@ -1,4 +1,4 @@
-// What a PingSource does on Knative: sends `purchase` a tick now and then, on which it looks after
+// Sends `purchase` a tick now and then, a CloudEvent as a PingSource's, on which it looks after
 // all sales, also when nobody buys any more: outboxes, interrupted changes, and once a minute a
 // reconciliation of each. A tick goes on also where its answer is not waited for.
 

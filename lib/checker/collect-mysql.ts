@@ -2,7 +2,7 @@
 // the product's stock can be compared with each other whatever is written meanwhile.
 
 import { and, asc, eq } from 'drizzle-orm';
-import type { TopicMarks } from '#lib/kafka/topic-marks.ts';
+import { marksNoted, type TopicMarks } from '#lib/kafka/topic-marks.ts';
 import type { MysqlClient } from '#lib/mysql/connect.ts';
 import { generations, operations, orders, orderUnits, products } from '#lib/mysql/schema.ts';
 import type { MysqlFacts } from './facts.ts';
@@ -47,5 +47,5 @@ export async function readBeginning(
     .select()
     .from(generations)
     .where(and(eq(generations.productId, productId), eq(generations.generation, 1)));
-  return first && { atMs: Math.floor(first.at / 1_000), ends: first.topicEnds };
+  return first && marksNoted(first.at, first.topicEnds);
 }

@@ -28,7 +28,7 @@ export interface EventNames {
   readonly groups: Readonly<Record<Sink, string>>;
 }
 
-export const eventNames: EventNames = {
+const eventNames: EventNames = {
   topic: ordersTopic,
   deadLetterTopics,
   groups: consumerGroups,

@@ -9,13 +9,22 @@ import { KafkaUnavailable } from './unavailable.ts';
 const offsets = z.record(z.string().regex(/^\d+$/), z.int().nonnegative());
 
 /** As they are kept: topic → partition → end offset. */
-export const topicEndsSchema = z.record(z.string(), offsets);
+const topicEndsSchema = z.record(z.string(), offsets);
 export type TopicEnds = z.infer<typeof topicEndsSchema>;
 
 export interface TopicMarks {
   /** Not later than the ends were asked for; epoch milliseconds. */
   readonly atMs: number;
   readonly ends: TopicEnds;
+}
+
+/**
+ * Marks as MySQL keeps them (`generations`), noted at this epoch microsecond; undefined where the
+ * ends are not readable: whoever looks then begins at the topics' starts.
+ */
+export function marksNoted(atUs: number, ends: unknown): TopicMarks | undefined {
+  const read = topicEndsSchema.safeParse(ends);
+  return read.success ? { atMs: Math.floor(atUs / 1_000), ends: read.data } : undefined;
 }
 
 const markTimeoutMs = 10_000;

@@ -4,7 +4,7 @@
 import { saleKeys } from '#lib/names.ts';
 import type { RedisClient } from '#lib/redis/connect.ts';
 import { loadScript } from '#lib/redis/script.ts';
-import type { Fence } from './sale.ts';
+import { type Fence, fenceArgs } from './sale.ts';
 
 const restockScript = loadScript(import.meta.dirname, 'restock-1.lua');
 const cancelScript = loadScript(import.meta.dirname, 'cancel-3.lua');
@@ -66,10 +66,6 @@ export async function cancel(
     buyers.push({ userId: flat[at] ?? '', totals: totalsOf(flat[at + 1] ?? '') });
   }
   return { kind, sold: Number(sold), buyers };
-}
-
-function fenceArgs({ generation, revision, incarnation }: Fence): number[] {
-  return [generation, revision, incarnation];
 }
 
 function totalsOf(text: string): BuyerNow['totals'] {

@@ -84,7 +84,7 @@ describe('selling', () => {
     const productId = uniqueProductId();
     expect(await sell(redis, productId, fence, [])).toEqual({ kind: 'missing' });
     expect(await redis.exists(...Object.values(saleKeys(productId)))).toBe(0);
-    expect(await isLoaded(redis, productId)).toBe(false);
+    expect(await isLoaded(redis, productId, 4)).toBe(false);
   });
 
   test.each(['orders', 'buyers'] as const)('a sale that lost its %s is missing', async (part) => {
@@ -141,7 +141,7 @@ describe('selling', () => {
     const before = await everything(sale);
     expect(await kindOf(sale, { ...fence, revision: 101 })).toBe('loading');
     expect(await everything(sale)).toEqual(before);
-    expect(await isLoaded(redis, sale.productId)).toBe(false);
+    expect(await isLoaded(redis, sale.productId, 4)).toBe(false);
   });
 });
 

@@ -296,13 +296,17 @@ export async function identifyRedis(
   return { runId, replid };
 }
 
-/** Whether the sale is loaded, whole, and into the process that answers now. */
-export async function isLoaded(redis: RedisClient, productId: string): Promise<boolean> {
-  const [[state, runId, replid], process] = await Promise.all([
-    redis.hmget(saleKeys(productId).sale, 'state', 'run_id', 'replid'),
+/** Whether this generation of the sale is loaded, whole, into the process that answers now. */
+export async function isLoaded(
+  redis: RedisClient,
+  productId: string,
+  generation: number,
+): Promise<boolean> {
+  const [[state, loaded, runId, replid], process] = await Promise.all([
+    redis.hmget(saleKeys(productId).sale, 'state', 'generation', 'run_id', 'replid'),
     identifyRedis(redis, productId),
   ]);
-  if (!state || state === 'loading') return false;
+  if (!state || state === 'loading' || Number(loaded) !== generation) return false;
   return runId === process.runId && replid === process.replid;
 }
 
@@ -313,7 +317,8 @@ export async function saleTimeUs(redis: RedisClient, productId: string): Promise
   return Number(seconds) * 1_000_000 + Number(microseconds);
 }
 
-function fenceArgs({ generation, revision, incarnation }: Fence): number[] {
+/** A fence as the scripts take it: their first three arguments. */
+export function fenceArgs({ generation, revision, incarnation }: Fence): number[] {
   return [generation, revision, incarnation];
 }
 

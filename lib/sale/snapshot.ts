@@ -4,7 +4,7 @@
 import { saleKeys } from '#lib/names.ts';
 import type { RedisClient } from '#lib/redis/connect.ts';
 import { loadScript } from '#lib/redis/script.ts';
-import type { Fence } from './sale.ts';
+import { type Fence, fenceArgs } from './sale.ts';
 
 const snapshotScript = loadScript(import.meta.dirname, 'snapshot-4.lua');
 const discardScript = loadScript(import.meta.dirname, 'discard-1.lua');
@@ -54,7 +54,7 @@ export async function takeSnapshot(
   fence?: Fence,
 ): Promise<Snapshot | 'refused'> {
   const keys = Object.values(saleKeys(productId));
-  const reply = (await snapshotScript.run(redis, keys, fenceArgs(fence))) as Reply;
+  const reply = (await snapshotScript.run(redis, keys, fence ? fenceArgs(fence) : [])) as Reply;
   if (reply[0] === 'refused') return 'refused';
   const [, fields, orders, buyers, outbox, oldest, [seconds, microseconds], process] = reply;
   const [runId, replid, evictionPolicy, aof] = process;
@@ -81,10 +81,6 @@ export async function discardSale(
 ): Promise<boolean> {
   const reply = await discardScript.run(redis, [saleKeys(productId).sale], fenceArgs(fence));
   return reply === 'discarded';
-}
-
-function fenceArgs(fence: Fence | undefined): number[] {
-  return fence ? [fence.generation, fence.revision, fence.incarnation] : [];
 }
 
 function pairsOf(flat: readonly string[]): ReadonlyMap<string, string> {

@@ -1,4 +1,4 @@
-// A few hundred of the schedules that `npm run test:sim` runs by the ten thousand, and that a seed
+// Two hundred of the schedules that `npm run test:sim` runs by the ten thousand, and that a seed
 // always gives the same schedule.
 
 import { afterAll, beforeAll, expect, test } from 'vitest';
@@ -7,9 +7,8 @@ import { runSchedule } from './schedule.ts';
 import { addResult, emptySummary } from './summary.ts';
 
 const schedules = 200;
-/** On a machine that others use as well; what is left then is for `npm run test:sim`. */
-const timeMaxMs = 25_000;
-const schedulesMin = 20;
+/** It takes a minute on two busy cores. */
+const timeMaxMs = 240_000;
 
 let database: Database;
 beforeAll(() => {
@@ -19,17 +18,17 @@ afterAll(() => {
   database.close();
 });
 
-test('no promise is broken, whatever fails', { timeout: 4 * timeMaxMs }, async () => {
+test('no promise is broken, whatever fails', { timeout: timeMaxMs }, async () => {
   const summary = emptySummary();
-  const endMs = performance.now() + timeMaxMs;
   for (let seed = 0; seed < schedules; seed += 1) {
-    if (seed >= schedulesMin && performance.now() > endMs) break;
     addResult(summary, await runSchedule(String(seed), database));
   }
+  const minutes = Math.round(summary.virtualMs / 60_000);
+  process.stdout.write(`${summary.schedules} schedules, ${minutes} virtual minutes\n`);
   // To see what happened: SECKILL_SIM_SEED=<seed> npm run test:sim
   expect(summary.failures).toEqual([]);
   // And all that is in there did happen: buyers bought while instances crashed.
-  expect(summary.counts['answer accepted']).toBeGreaterThan(schedulesMin);
+  expect(summary.counts['answer accepted']).toBeGreaterThan(schedules);
   expect(summary.counts['answer replayed']).toBeGreaterThan(0);
   expect(summary.counts['crash']).toBeGreaterThan(0);
   expect(summary.counts['redis lost']).toBeGreaterThan(0);

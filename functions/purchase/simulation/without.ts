@@ -2,61 +2,77 @@
 // the shipped code is given. A text that is not there any more is an error, not a guard that is kept.
 
 import type { Without } from './instances.ts';
+import { shippedScripts } from './scripts.ts';
 
-/** Another text for every script that has this one; the rest is as shipped. */
-function replacing(found: string, by: string, isRequiredIn: RegExp): Without {
-  return {
-    script(source) {
-      if (source.includes(found)) return source.replaceAll(found, by);
-      if (isRequiredIn.test(source)) throw new Error(`a script has no longer: ${found}`);
-      return source;
-    },
-  };
+/**
+ * Other texts for the shipped scripts that match `of`. They are made when this module is loaded, and
+ * each of these scripts must have every text to be changed: an error within the simulated Redis
+ * would look like one of its faults.
+ */
+function changing(
+  of: RegExp,
+  ...changes: readonly (readonly [found: RegExp, by: string])[]
+): Without {
+  const changed = new Map<string, string>();
+  for (const { file, text } of shippedScripts.filter((script) => of.test(script.text))) {
+    let now = text;
+    for (const [found, by] of changes) {
+      const before = now;
+      now = before.replace(found, () => by);
+      if (now === before) throw new Error(`${file} has no longer: ${found.source}`);
+    }
+    changed.set(text, now);
+  }
+  if (changed.size === 0) throw new Error(`no script has: ${of.source}`);
+  return { script: (source) => changed.get(source) ?? source };
+}
+
+/** That piece of Lua, wherever its lines are broken. */
+function lua(text: string): RegExp {
+  const escaped = text.replaceAll(/[\\^$.*+?()[\]{}|]/g, String.raw`\$&`);
+  return new RegExp(escaped.replaceAll(/\s+/g, String.raw`\s+`));
 }
 
 const isSell = /^-- Decides a batch of purchases/;
+const isAcknowledge = /^-- Removes batches that Kafka has acknowledged/;
+const isSnapshot = /^-- One look at a sale/;
 
-/** Tokens are not compared, by any script. */
-const fence: Without = {
-  script(source) {
-    const compared = [
-      'newRevision < revision or (newRevision == revision and newIncarnation < incarnation)',
-      `tonumber(ARGV[2]) < revision
-  or (tonumber(ARGV[2]) == revision and tonumber(ARGV[3]) < incarnation)`,
-    ];
-    const found = compared.find((text) => source.includes(text));
-    if (found === undefined && source.includes('3 incarnation')) {
-      throw new Error('a script compares tokens in another way');
-    }
-    return found === undefined ? source : source.replace(found, 'false');
-  },
-};
+/** Tokens are not compared, by any script that is given one. */
+const fence = changing(/^-- ARGV .*\b3 incarnation\b/m, [
+  /(newRevision|tonumber\(ARGV\[2\]\))\s+<\s+revision\s+or\s+\(\1\s+==\s+revision\s+and\s+(newIncarnation|tonumber\(ARGV\[3\]\))\s+<\s+incarnation\)/,
+  'false',
+]);
 
 /** Another generation's caller may sell, acknowledge and change. */
-const generationCheck: Without = {
-  script(source) {
-    const compared = ['generation ~= ARGV[1]', 'fields[1] ~= ARGV[1]'];
-    const found = source.includes('1 generation') && compared.find((text) => source.includes(text));
-    if (!found && source.includes('1 generation')) {
-      throw new Error('a script compares generations in another way');
-    }
-    return found ? source.replace(found, 'false') : source;
-  },
-};
+const generationCheck = changing(/^-- ARGV .*\b1 generation\b/m, [
+  /\b(generation|fields\[1\])\s+~=\s+ARGV\[1\]/,
+  'false',
+]);
 
 /** What an earlier holder left in the outbox is no reason to wait. */
-const outboxRule = replacing('if #leftovers > 1 then return leftovers end', '', isSell);
+const outboxRule = changing(isSell, [lua('if #leftovers > 1 then return leftovers end'), '']);
 
 /** Whether it is a repeat is asked last. */
-const duplicateFirst: Without = {
-  script(source) {
-    if (!isSell.test(source)) return source;
-    const asked = "  if before then return before == quantity and 'replayed' or 'key_reused' end\n";
-    const sold = "  sell(orderId, userId, quantity, traceparent)\n  return 'accepted'\n";
-    if (!source.includes(asked) || !source.includes(sold)) throw new Error('sell has changed');
-    return source.replace(asked, '').replace(sold, asked + sold);
-  },
-};
+const isRepeat = "if before then return before == quantity and 'replayed' or 'key_reused' end";
+const sells = "sell(orderId, userId, quantity, traceparent) return 'accepted'";
+const duplicateFirst = changing(isSell, [lua(isRepeat), ''], [lua(sells), `${isRepeat} ${sells}`]);
+
+/** What a Redis process acknowledges need not have been loaded into it. */
+const acknowledgersProcess = changing(isAcknowledge, [
+  /string\.match\(info, 'run_id:\(%x\+\)'\)\s+~=\s+fields\[\d\]\s+or\s+string\.match\(info, 'master_replid:\(%x\+\)'\)\s+~=\s+fields\[\d\]/,
+  'false',
+]);
+
+/** Only orders and batches are counted: a sale that Redis has lost looks like one of no orders. */
+const settlersSnapshot = changing(
+  isSnapshot,
+  [lua('if ARGV[1] then'), 'if false then'],
+  [
+    lua("redis.call('HGETALL', sale)"),
+    `{'state', 'closed', 'run_id', string.match(info, 'run_id:(%x+)'),
+      'replid', string.match(info, 'master_replid:(%x+)')}`,
+  ],
+);
 
 /** Nobody looks whether the lock is still held. */
 const deadline: Without = {
@@ -110,6 +126,8 @@ export const guards = {
   'deadline before 202': deadline,
   'partition check': partitionCheck,
   "producer's replacement": producersReplacement,
+  'process check of an acknowledgement': acknowledgersProcess,
+  'snapshot that settles': settlersSnapshot,
 } as const satisfies Record<string, Without>;
 
 export type Guard = keyof typeof guards;

@@ -5,9 +5,10 @@
 import { eq } from 'drizzle-orm';
 import { drizzle } from 'drizzle-orm/mysql2';
 import { afterAll, beforeAll, expect, test, vi } from 'vitest';
+import type { HeldLock } from '#lib/lock/lock.ts';
 import { orders } from '#lib/mysql/schema.ts';
 import { saleKeys } from '#lib/names.ts';
-import { sell } from '#lib/sale/sale.ts';
+import { claim, sell, unclaim } from '#lib/sale/sale.ts';
 import {
   accepted,
   aPurchase,
@@ -149,6 +150,49 @@ async function raceWithFreezeAt(freezeAt: number): Promise<string | undefined> {
   expect(await bench.redis.hget(saleKeys(productId).sale, 'sold'), message).toBe('3');
   return at;
 }
+
+/** A lock that was confirmed; then its holder stands still while this happens. */
+const frozenAfterConfirm = (meanwhile: () => Promise<void>) => (held: HeldLock) =>
+  new Proxy(held, {
+    get(target, name) {
+      if (name === 'confirm') {
+        return async () => {
+          const isOurs = await target.confirm();
+          await meanwhile();
+          return isOurs;
+        };
+      }
+      const value: unknown = Reflect.get(target, name);
+      return typeof value === 'function' ? (value.bind(target) as unknown) : value;
+    },
+  });
+
+test.each([
+  ['in the generation that it knows', 0],
+  ['after another rebuild', 1],
+])('who claims a sale that was settled, %s, leaves nothing behind', async (_when, raised) => {
+  const { productId, first } = await lostSale();
+  const { generation } = await bench.row(productId);
+  const settled = generation + raised;
+  const slow = bench.instance();
+  slow.wrapLock = frozenAfterConfirm(() =>
+    bench.update(productId, { state: 'settled', generation: settled }),
+  );
+  expect(await slow.seller.purchase(productId, [first])).toEqual([replayed]);
+  expect(slow.rebuilds).toBe(0);
+  expect((await bench.row(productId)).generation).toBe(settled);
+  expect(await bench.redis.exists(...Object.values(saleKeys(productId)))).toBe(0);
+});
+
+test('who was overtaken by another claim leaves it alone', async () => {
+  const { productId } = await lostSale();
+  await claim(bench.redis, productId, 'another');
+  expect(await unclaim(bench.redis, productId, 'ours')).toBe(false);
+  expect(await bench.redis.hget(saleKeys(productId).sale, 'claim')).toBe('another');
+  await bench.redis.hset(saleKeys(productId).outbox, '1', '{}');
+  expect(await unclaim(bench.redis, productId, 'another')).toBe(true);
+  expect(await bench.redis.exists(...Object.values(saleKeys(productId)))).toBe(0);
+});
 
 test('a rebuild that was overtaken, wherever it stood, does no harm', async () => {
   const passed: string[] = [];

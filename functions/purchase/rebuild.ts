@@ -13,7 +13,7 @@ import type { HeldLock } from '#lib/lock/lock.ts';
 import type { MysqlClient } from '#lib/mysql/connect.ts';
 import { generations, products } from '#lib/mysql/schema.ts';
 import type { RedisClient } from '#lib/redis/connect.ts';
-import { claim, load } from '#lib/sale/sale.ts';
+import { claim, load, unclaim } from '#lib/sale/sale.ts';
 import { awaitRows, RebuildFailed } from './await-rows.ts';
 import type { ProductRow } from './catalogue.ts';
 import type { Publisher } from './publish.ts';
@@ -65,7 +65,13 @@ export async function rebuild(
   // 4. One transaction raises the generation, beyond everything that was ever heard of, and reads.
   const known = Math.max(newest, await newestOnBoards(redis, productId));
   const raise = { from: generation, to: known + 1, marks, reason };
-  const content = await raiseAndRead(mysql, productId, raise, held);
+  const content = await raiseAndRead(mysql, productId, raise, held).catch(
+    async (error: unknown) => {
+      // Nobody comes to load it, and a key that was gone would stay for ever.
+      if (error instanceof NotOnSale) await unclaim(redis, productId, claimName);
+      throw error;
+    },
+  );
   crashPoint('rebuild.committed');
   // 5. Load it, chunk by chunk, as long as the claim is ours; the boards with it.
   const { totals, fields } = content;
@@ -118,6 +124,12 @@ async function raiseAndRead(
       .update(products)
       .set({ generation: to })
       .where(and(eq(products.productId, productId), eq(products.generation, from)));
+    const [product] = await transaction
+      .select()
+      .from(products)
+      .where(eq(products.productId, productId));
+    // Settled while we were on our way: who throws takes the new generation back.
+    if (!product || product.state === 'settled') throw new NotOnSale(productId);
     if (affectedRows !== 1) throw new RebuildFailed('another rebuild has raised the generation');
     const note = { reason, topicEnds: marks.ends, at: marks.atMs * 1_000 };
     await transaction
@@ -125,11 +137,6 @@ async function raiseAndRead(
       .values({ productId, generation: to, ...note })
       // Of a product of this name that was there before.
       .onDuplicateKeyUpdate({ set: note });
-    const [product] = await transaction
-      .select()
-      .from(products)
-      .where(eq(products.productId, productId));
-    if (!product) throw new NotOnSale(productId);
     const content = await rebuiltSale(product, saleRowsOf(transaction, productId), held.token);
     crashPoint('rebuild.before-commit');
     return content;

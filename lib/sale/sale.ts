@@ -75,6 +75,7 @@ const script = (file: string) => loadScript(import.meta.dirname, file);
 const sellScript = script('sell-4.lua');
 const acknowledgeScript = script('acknowledge-2.lua');
 const claimScript = script('claim-1.lua');
+const unclaimScript = script('unclaim-4.lua');
 const loadSaleScript = script('load-4.lua');
 const configureScript = script('configure-1.lua');
 const clockScript = script('clock-1.lua');
@@ -197,6 +198,19 @@ export async function readOutbox(redis: RedisClient, productId: string): Promise
 /** Stops selling and acknowledging until this rebuild, or a later one, has loaded the sale. */
 export async function claim(redis: RedisClient, productId: string, name: string): Promise<void> {
   await claimScript.run(redis, [saleKeys(productId).sale], [name]);
+}
+
+/**
+ * Removes a sale that was claimed and is not to be loaded, since it is settled. False where
+ * another rebuild has claimed it since, or it is gone.
+ */
+export async function unclaim(
+  redis: RedisClient,
+  productId: string,
+  claimName: string,
+): Promise<boolean> {
+  const keys = Object.values(saleKeys(productId));
+  return (await unclaimScript.run(redis, keys, [claimName])) === 'removed';
 }
 
 /** Pairs per chunk: enough to be fast, few enough for Lua's stack and for other callers. */

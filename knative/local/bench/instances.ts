@@ -8,7 +8,7 @@ import { type Buckets, bucketsBetween, quantileOf, readBuckets } from './histogr
 import { openSale, tokenOf, verify } from './operate.ts';
 import { readOutcomes } from './outcomes.ts';
 import { startRoundRobin } from './round-robin.ts';
-import { type Row, rateRow } from './row.ts';
+import { leastShareOf, type Row, rateRow } from './row.ts';
 import { buyOne, steadily } from './steady.ts';
 import type { Running, System } from './system.ts';
 
@@ -20,10 +20,10 @@ export const accept3Instances: Measure = (bench) => acceptInstances(bench, 3);
 
 async function acceptInstances(bench: Bench, count: number): Promise<Row> {
   const product = `accept-${count}-instances`;
-  const { rates, references } = await contending(bench, product, count, (edge) =>
-    compare(bench, () => buyThrough(bench, edge, [product])),
-  );
-  return rateRow(product, rates, references);
+  return contending(bench, product, count, async (edge) => {
+    const { rates, references } = await compare(bench, () => buyThrough(bench, edge, [product]));
+    return rateRow(product, rates, references);
+  });
 }
 
 /** How long three instances wait for the lock at half of what they can sell. */
@@ -46,13 +46,19 @@ export const lockWait: Measure = async (bench) => {
   });
 };
 
-/** Runs `work` with an edge whose purchases go to so many instances in turn; verifies the sale. */
-async function contending<T>(
+/** An instance that sells less of its even share than this is starved of the lock. */
+const leastShareMin = 0.8;
+
+/**
+ * Runs `work` with an edge whose purchases go to so many instances in turn; verifies the sale.
+ * Throws where an instance sells much less than the others.
+ */
+async function contending(
   { system, say }: Bench,
   product: string,
   count: number,
-  work: (edge: Running, instances: readonly Running[]) => Promise<T>,
-): Promise<T> {
+  work: (edge: Running, instances: readonly Running[]) => Promise<Row>,
+): Promise<Row> {
   await openSale(system, product);
   const instances = [system.purchase];
   while (instances.length < count) instances.push(await system.addInstance('purchase'));
@@ -61,14 +67,19 @@ async function contending<T>(
     SECKILL_PURCHASE_URL: roundRobin.url,
   });
   const before = await decidedBy(instances);
-  const result = await work(edge, instances);
+  const row = await work(edge, instances);
   const decided = (await decidedBy(instances)).map((sum, at) => sum - (before[at] ?? 0));
   say(product, `decided by each instance: ${decided.join(', ')}`);
   await edge.stop();
   await roundRobin.stop();
   for (const instance of instances.slice(1)) await instance.stop();
   await system.withSinks(() => verify(system, product));
-  return result;
+  const leastShare = leastShareOf(decided);
+  // Also where nothing was decided.
+  if (!(leastShare >= leastShareMin)) {
+    throw new Error(`${product}: an instance has decided ${leastShare} of its even share`);
+  }
+  return { ...row, leastShare };
 }
 
 interface Steady {

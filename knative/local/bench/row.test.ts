@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { median, quantile, rateRow, tableOf, timesRow } from './row.ts';
+import { leastShareOf, median, quantile, rateRow, tableOf, timesRow } from './row.ts';
 
 test('the median, and what lies between two values', () => {
   expect(median([9, 1, 5])).toBe(5);
@@ -41,6 +41,13 @@ test('times against a reference, and without one', () => {
     ratio: null,
     p50Ms: 2,
   });
+});
+
+test('how much the least of several has of an even share', () => {
+  expect(leastShareOf([50, 50])).toBe(1);
+  expect(leastShareOf([40, 50, 60])).toBe(0.8);
+  expect(leastShareOf([0, 7])).toBe(0);
+  expect(leastShareOf([0, 0])).toBeNaN();
 });
 
 test('the table leaves out what makes no sense', () => {

@@ -9,6 +9,8 @@ export interface Row {
   readonly ratio: number | null;
   readonly p50Ms: number | null;
   readonly p99Ms: number | null;
+  /** Of instances that share the work: the least one's part of an even share; 1 = even. */
+  readonly leastShare?: number;
 }
 
 /** One measurement of a rate. */
@@ -62,6 +64,12 @@ export function timesRow(
     p50Ms: round(p50Ms, 2),
     p99Ms: round(quantile(timesMs, 0.99), 2),
   };
+}
+
+/** The least part of what would be even: 1 where all are the same. NaN of nothing. */
+export function leastShareOf(parts: readonly number[]): number {
+  const even = parts.reduce((sum, part) => sum + part, 0) / parts.length;
+  return round(Math.min(...parts) / even, 3);
 }
 
 /** For people. */

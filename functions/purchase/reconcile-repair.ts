@@ -217,7 +217,7 @@ async function restore(
 }
 
 /** `unsold` again from the units: whatever writes one waits for the product's row. */
-async function recount({ db }: MysqlClient, productId: string): Promise<void> {
+export async function recount({ db }: MysqlClient, productId: string): Promise<void> {
   await db.transaction(async (transaction) => {
     const product = await lockProduct(transaction, productId);
     const [units] = await transaction

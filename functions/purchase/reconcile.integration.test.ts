@@ -14,6 +14,7 @@ import {
   log,
   many,
   openOwnBench,
+  replayed,
   unavailable,
 } from './purchase-fixture.ts';
 import { eventLogOf } from './read-events.ts';
@@ -428,10 +429,76 @@ describe('which sales', () => {
     expect(await bench.redis.exists(saleKeys(productId).sale)).toBe(0);
   });
 
-  test('an unknown and a settled one are refused', async () => {
+  test('an unknown one is refused', async () => {
     await expect(run('no-such-product')).rejects.toThrow('no-such-product');
-    const productId = await bench.product({ state: 'settled' });
-    await expect(run(productId)).rejects.toThrow('settled');
+  });
+
+  describe('a settled one', () => {
+    async function settled(): Promise<Sold> {
+      const sold = await aSale();
+      await bench.redis.hset(saleKeys(sold.productId).sale, 'state', 'closed');
+      await bench.update(sold.productId, { state: 'settled' });
+      return sold;
+    }
+    const isInRedis = async ({ productId }: Sold) =>
+      (await bench.redis.exists(saleKeys(productId).sale)) === 1;
+
+    test('is left alone where all is well, whether Redis still has it or not', async () => {
+      const sold = await settled();
+      expect(await run(sold.productId)).toMatchObject({ ok: true, differences: [], rows: 3 });
+      expect(await isInRedis(sold)).toBe(true);
+      await bench.redis.unlink(...Object.values(saleKeys(sold.productId)));
+      expect(await run(sold.productId)).toMatchObject({ ok: true, differences: [] });
+    });
+
+    test('gets its boards from the rows', async () => {
+      const sold = await settled();
+      const board = boardKey(sold.productId, 'speed');
+      const before = await bench.redis.zrange(board, 0, '-1', 'WITHSCORES');
+      await bench.redis.zadd(board, 5, 'ghost');
+      await bench.redis.zrem(board, first(sold).userId);
+      const found = { differences: [{ code: 'boards', repaired: false }], ok: false };
+      expect(await run(sold.productId, { dryRun: true })).toMatchObject(found);
+      expect(await run(sold.productId)).toMatchObject({
+        ok: true,
+        differences: [{ code: 'boards', repaired: true }],
+      });
+      expect(await bench.redis.zrange(board, 0, '-1', 'WITHSCORES')).toEqual(before);
+      expect(await isInRedis(sold)).toBe(true);
+    });
+
+    test('is dropped from Redis where that is wrong: MySQL answers for it', async () => {
+      const sold = await settled();
+      await bench.redis.hset(saleKeys(sold.productId).sale, 'left', '2');
+      expect(await run(sold.productId)).toMatchObject({
+        ok: true,
+        differences: [{ code: 'counters', repaired: true }],
+      });
+      expect(await isInRedis(sold)).toBe(false);
+      expect(await instance.seller.purchase(sold.productId, [first(sold)])).toEqual([replayed]);
+    });
+
+    test('is dropped from Redis where that has lost a part of it', async () => {
+      const sold = await settled();
+      await bench.redis.del(saleKeys(sold.productId).orders);
+      const differences = [{ code: 'sale_not_whole', repaired: true }];
+      expect(await run(sold.productId)).toMatchObject({ ok: true, differences });
+      expect(await isInRedis(sold)).toBe(false);
+    });
+
+    test('keeps what only Redis knows, and says that it is lost', async () => {
+      const sold = await settled();
+      const { db } = bench.mysql;
+      const { orderId } = first(sold);
+      await db.delete(orderUnits).where(eq(orderUnits.orderId, orderId));
+      await db.delete(orders).where(eq(orders.orderId, orderId));
+      const found = await run(sold.productId);
+      expect(found).toMatchObject({ ok: false, lost: 1 });
+      expect(found.differences).toContainEqual(
+        expect.objectContaining({ code: 'row_missing', repaired: false }),
+      );
+      expect(await isInRedis(sold)).toBe(true);
+    });
   });
 
   test('a large one is compared by its figures while these fit, and whole where they do not', async () => {

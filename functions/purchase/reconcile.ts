@@ -28,12 +28,13 @@ import { parseOrders } from '#lib/reconcile/steps.ts';
 import type { RedisClient } from '#lib/redis/connect.ts';
 import { type Snapshot, takeSnapshot, whyUnfit } from '#lib/sale/snapshot.ts';
 import type { Log } from '#lib/telemetry/log.ts';
-import { Conflict, requireProduct, UnknownProduct } from './operation.ts';
+import { requireProduct, UnknownProduct } from './operation.ts';
 import type { Publisher } from './publish.ts';
 import type { EventLog } from './read-events.ts';
 import { awaitDelivery, type Delivery } from './reconcile-delivery.ts';
 import { type Repaired, repair } from './reconcile-repair.ts';
 import { compareState, reportOf } from './reconcile-report.ts';
+import { reconcileSettled } from './reconcile-settled.ts';
 import type { Seller } from './sell.ts';
 import { TurnFailed } from './turn.ts';
 
@@ -63,8 +64,7 @@ export interface ReconcileOptions {
 const deepOrdersMax = 5_000;
 
 /**
- * Throws UnknownProduct; Conflict for a settled sale, whose rows are all there is; TurnFailed and
- * the stores' errors where nothing can be said.
+ * Throws UnknownProduct, and TurnFailed and the stores' errors where nothing can be said.
  */
 export async function reconcile(
   dependencies: ReconcileDependencies,
@@ -73,7 +73,7 @@ export async function reconcile(
 ): Promise<Reconciliation> {
   const { redis, mysql, seller } = dependencies;
   const product = await requireProduct(mysql, productId);
-  if (product.state === 'settled') throw new Conflict(`${productId} is settled: use verify`);
+  if (product.state === 'settled') return reconcileSettled(dependencies, product, options);
   // 1. As it stands. What has never been loaded is compared with nothing.
   const before = await look(redis, productId);
   const never = product.generation === 0 && before.fields.size === 0;

@@ -75,7 +75,7 @@ Or buy from a second terminal:
     -H 'Content-Type: application/json' -d '{"quantity":1}'
 
 See that nothing was oversold or lost:
-  env $(npm run -s env) npx kn-seckill verify ${demoProductId}
+  npx kn-seckill verify ${demoProductId}
 
 Logs, data and process ids: ${folder}
 `);

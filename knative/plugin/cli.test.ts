@@ -426,7 +426,7 @@ describe('orders', () => {
       [''],
     ]);
     edge.on('GET /operator/orders?productId=lamp&limit=100', { json: { orders: [], next: null } });
-    expect((await run(['orders', 'list', 'lamp'])).out).toContain('no such order');
+    expect((await run(['orders', 'list', 'lamp'])).out).toContain('No orders match');
   });
 
   test('show tells of one order, with its units', async () => {

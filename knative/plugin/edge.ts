@@ -66,8 +66,11 @@ export function createEdge({ url, token, interrupted, say }: EdgeOptions): Edge 
     } catch (error) {
       interrupted.throwIfAborted();
       throw new EdgeError(
-        `cannot reach ${url}: ${timeout.aborted ? 'it does not answer' : reasonOf(error)}. ` +
-          'Is it running? Start it with `npm start`, or name another with --url or SECKILL_URL',
+        timeout.aborted
+          ? `${url} took the request and has not answered in time. Perhaps a function behind it ` +
+              'hangs: look at its log, or ask again'
+          : `cannot reach ${url}: ${reasonOf(error)}. Is it running? Start it with \`npm start\`, ` +
+              'or name another with --url or SECKILL_URL',
         'unreachable',
       );
     }

@@ -168,7 +168,7 @@ function showRange([first, last]: readonly [number, number]): string {
 }
 
 function showOrders(orders: readonly Order[]): string {
-  if (orders.length === 0) return 'There is no such order.\n';
+  if (orders.length === 0) return 'No orders match.\n';
   return table(
     ['ORDER', 'BUYER', 'QUANTITY', 'STATUS', 'ACCEPTED', 'REASON'],
     orders.map((order) => [

@@ -27,7 +27,8 @@ export function addVerify(program: Command, io: Io): void {
     .summary('check that nothing was oversold, lost or sold twice')
     .description(
       'Re-derives a sale from Redis, Kafka and MySQL, believing no counter, and compares. ' +
-        'Waits a little while orders are on their way. ' +
+        'Waits a little while orders are on their way; a sale that is being bought from is ' +
+        'judged by `reconcile`, or paused first. ' +
         'Exits 0: every promise holds; 1: one is broken; 2: it could not tell ' +
         '(still settling, a store or the system away).',
     )
@@ -48,7 +49,11 @@ export function addVerify(program: Command, io: Io): void {
       if (verdict.settling) {
         throw new CliError(`could not tell: ${verdict.waiting.join('; ')}`, exits.unknown);
       }
-      throw new CliError(`a promise about ${product} is broken`, exits.failed);
+      throw new CliError(
+        `a promise about ${product} is broken, or Redis shows it wrong: ` +
+          `\`kn-seckill reconcile ${product}\` tells which, and repairs what can be repaired`,
+        exits.failed,
+      );
     },
   );
 }

@@ -90,8 +90,8 @@ describe('what is not signed', () => {
     const named = { ...changed, ...signed(`GET ${path} ann another-change`) };
     expect((await get(path, named)).status).toBe(200);
     expect((await get(path, { ...named, [operationHeader]: 'a-third' })).status).toBe(401);
-    const { [operationHeader]: _, ...unnamed } = named;
-    expect((await get(path, unnamed)).status).toBe(401);
+    const unnamed = Object.entries(named).filter(([name]) => name !== operationHeader);
+    expect((await get(path, Object.fromEntries(unnamed))).status).toBe(401);
     // A buyer's request that the edge has signed does not open the operators' door.
     expect((await get(path, signed(`GET ${path}`))).status).toBe(403);
   });

@@ -6,7 +6,7 @@ import { saleKeys } from '#lib/names.ts';
 import { connectRedis } from '#lib/redis/connect.ts';
 import { noteStatus } from '#lib/sale/note-status.ts';
 import { uniqueName, uniqueProductId } from '#lib/testing/unique.ts';
-import { openApp, type TestApp } from './app-fixture.ts';
+import { openApp, type TestApp } from './testing/app-fixture.ts';
 import {
   accepted,
   aPurchase,
@@ -17,7 +17,7 @@ import {
   openOwnBench,
   replayed,
   unitsPublished,
-} from './purchase-fixture.ts';
+} from './testing/purchase-fixture.ts';
 
 let bench: Bench;
 let instance: Instance;

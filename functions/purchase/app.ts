@@ -17,7 +17,7 @@ import { productIdOf } from '#lib/order-id.ts';
 import type { RedisClient } from '#lib/redis/connect.ts';
 import type { Log } from '#lib/telemetry/log.ts';
 import { findSale, listSales, productOf } from './catalogue.ts';
-import { addOperatorRoutes } from './operator-routes.ts';
+import { addOperatorRoutes } from './operate/operator-routes.ts';
 import { findOrder, listOrders } from './orders.ts';
 import type { Decide } from './purchase.ts';
 import { describeIssues, purchasesSchema, readJson } from './requests.ts';

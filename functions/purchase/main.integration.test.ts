@@ -16,7 +16,7 @@ import {
   replayed,
   unavailable,
   unitsPublished,
-} from './purchase-fixture.ts';
+} from './testing/purchase-fixture.ts';
 
 let bench: Bench & { mysqlUrl: string };
 beforeAll(async () => {

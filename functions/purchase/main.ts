@@ -25,18 +25,18 @@ import { run } from '#lib/run.ts';
 import { createLog, type Log } from '#lib/telemetry/log.ts';
 import { createRegistry, serveMetrics } from '#lib/telemetry/metrics.ts';
 import { createApp } from './app.ts';
-import { findKnown } from './known-sale.ts';
 import { createMetrics, type PurchaseMetrics } from './metrics.ts';
 import { answerOffSale } from './orders.ts';
-import { createPublisher } from './publish.ts';
 import { createDecide } from './purchase.ts';
-import { eventLogOf } from './read-events.ts';
-import { rebuild } from './rebuild.ts';
-import { reconcile } from './reconcile.ts';
-import { sharedReading } from './reconcile-delivery.ts';
-import { tellOf } from './reconcile-report.ts';
+import { eventLogOf } from './recover/read-events.ts';
+import { rebuild } from './recover/rebuild.ts';
+import { reconcile } from './recover/reconcile.ts';
+import { sharedReading } from './recover/reconcile-delivery.ts';
+import { tellOf } from './recover/reconcile-report.ts';
+import { restoreSettledBoards } from './recover/settled-boards.ts';
+import { findKnown } from './sell/known-sale.ts';
+import { createPublisher } from './sell/publish.ts';
 import { createSeller } from './sell.ts';
-import { restoreSettledBoards } from './settled-boards.ts';
 import { createUpkeep, drainAll, publishedWithinMs, reconcileDue } from './tick.ts';
 
 async function start(): Promise<void> {

@@ -5,7 +5,7 @@ import { operations } from '#lib/mysql/schema.ts';
 import { saleKeys } from '#lib/names.ts';
 import { epochUsOf } from '#lib/order-event.ts';
 import { uniqueProductId } from '#lib/testing/unique.ts';
-import { type Answer, openApp, type TestApp, verdictOf } from './app-fixture.ts';
+import { type Answer, openApp, type TestApp, verdictOf } from './testing/app-fixture.ts';
 import {
   accepted,
   aPurchase,
@@ -15,7 +15,7 @@ import {
   many,
   openOwnBench,
   replayed,
-} from './purchase-fixture.ts';
+} from './testing/purchase-fixture.ts';
 
 let bench: Bench;
 let instance: Instance;

@@ -21,9 +21,9 @@ import {
   requireProduct,
   type Subject,
   UnknownProduct,
-} from './operation.ts';
+} from './operate/operation.ts';
+import { TurnFailed } from './sell/turn.ts';
 import type { Seller } from './sell.ts';
-import { TurnFailed } from './turn.ts';
 
 export interface OperateDependencies {
   readonly redis: RedisClient;

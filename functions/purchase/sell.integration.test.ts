@@ -17,7 +17,7 @@ import {
   replayed,
   unavailable,
   unitsPublished,
-} from './purchase-fixture.ts';
+} from './testing/purchase-fixture.ts';
 import { drainAll } from './tick.ts';
 
 let bench: Bench;

@@ -1,13 +1,13 @@
 // The seller: everything that waits for a product is decided in one lock turn, one Lua call and
 // one Kafka send, and only then answered (decisions 1, 2 and 4). Read this file first, then
-// `turn.ts` for the steps of a turn and `lib/sale/sell-4.lua` for the decision itself.
+// `sell/turn.ts` for the steps of a turn and `lib/sale/sell-4.lua` for the decision itself.
 
 import { purchaseDeadlineMs, sellerQueuePerProductMax, turnOrdersMax } from '#lib/constants.ts';
 import { crashPoint } from '#lib/crash-point.ts';
 import type { HeldLock } from '#lib/lock/lock.ts';
 import type { PurchaseAnswer } from '#lib/outcome.ts';
 import type { Fence, Purchase } from '#lib/sale/sale.ts';
-import { type TurnDependencies, TurnFailed, Turns, type Waiting } from './turn.ts';
+import { type TurnDependencies, TurnFailed, Turns, type Waiting } from './sell/turn.ts';
 
 export interface SellerDependencies extends TurnDependencies {
   /** Waits for the product's lock. Throws where etcd is away, and when the signal is aborted. */

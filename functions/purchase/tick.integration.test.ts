@@ -6,8 +6,11 @@ import { mysqlQueriesAtOnce, reconcileEveryMs } from '#lib/constants.ts';
 import { inParallel } from '#lib/in-parallel.ts';
 import { reconcileKey, saleKeys } from '#lib/names.ts';
 import type { Reconciliation } from '#lib/reconcile/report.ts';
-import { openApp } from './app-fixture.ts';
+import { warmSales } from './operate/warm.ts';
 import { createDecide } from './purchase.ts';
+import { eventLogOf } from './recover/read-events.ts';
+import type { ReconcileDependencies } from './recover/reconcile.ts';
+import { openApp } from './testing/app-fixture.ts';
 import {
   accepted,
   aPurchase,
@@ -19,12 +22,9 @@ import {
   many,
   numbersTo,
   openOwnBench,
-} from './purchase-fixture.ts';
-import { eventLogOf } from './read-events.ts';
-import type { ReconcileDependencies } from './reconcile.ts';
+} from './testing/purchase-fixture.ts';
 import { createUpkeep, drainAll, publishedWithinMs, reconcileDue } from './tick.ts';
 import { UnknownProducts } from './unknown-products.ts';
-import { warmSales } from './warm.ts';
 
 let bench: Bench;
 beforeAll(async () => {

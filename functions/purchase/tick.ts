@@ -13,8 +13,8 @@ import type { RedisClient } from '#lib/redis/connect.ts';
 import { type Snapshot, takeSnapshot, whyUnfit } from '#lib/sale/snapshot.ts';
 import type { Log } from '#lib/telemetry/log.ts';
 import type { ProductRow } from './catalogue.ts';
-import { finishChanges, openCancellations } from './finish-changes.ts';
-import { type ReconcileDependencies, reconcile } from './reconcile.ts';
+import { finishChanges, openCancellations } from './operate/finish-changes.ts';
+import { type ReconcileDependencies, reconcile } from './recover/reconcile.ts';
 import type { Seller } from './sell.ts';
 
 /** What a tick leaves to whoever sold it: longer than a send to Kafka takes. */

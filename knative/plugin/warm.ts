@@ -1,7 +1,7 @@
 // `kn-seckill sale warm`: loads one sale, several, or all into Redis ahead of their opening.
 
 import type { Command } from 'commander';
-import type { Warmed } from '#functions/purchase/warm.ts';
+import type { Warmed } from '#functions/purchase/operate/warm.ts';
 import { type Invocation, type Io, invocation, withExamples, withTarget } from './command.ts';
 import { CliError, usageError } from './exit.ts';
 import { productId } from './product-id.ts';

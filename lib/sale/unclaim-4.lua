@@ -1,4 +1,5 @@
--- Removes a claimed sale that will not be loaded: it was settled meanwhile, and MySQL has all of it.
+-- Removes a claimed sale that will not be loaded: it was settled meanwhile, and MySQL has all of
+-- it.
 --
 -- KEYS  1 sale (HASH)  2 orders (HASH)  3 buyers (HASH)  4 outbox (HASH)
 -- ARGV  1 claim

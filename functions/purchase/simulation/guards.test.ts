@@ -2,7 +2,7 @@
 // a promise is broken without that guard. So the guards are needed, and the simulation can fail.
 
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { closeSale } from '../close-sale.ts';
+import { closeSale } from '../operate/close-sale.ts';
 import { openSale } from '../operate.ts';
 import type { PurchaseInstance } from './instances.ts';
 import { type Database, openDatabase } from './mysql-database.ts';

@@ -7,7 +7,7 @@ import createKafkajsProducer from 'kafkajs/src/producer/index.js';
 import type { KafkaClient } from '#lib/kafka/producer.ts';
 import type { TopicMarks } from '#lib/kafka/topic-marks.ts';
 import { deadLetterTopics, ordersTopic } from '#lib/names.ts';
-import type { EventLog, TopicEvent } from '../read-events.ts';
+import type { EventLog, TopicEvent } from '../recover/read-events.ts';
 import { Brokers, brokerCount, type ProduceRequest, type TopicRecord } from './kafka-brokers.ts';
 import type { Network } from './network.ts';
 import type { Random } from './random.ts';

@@ -1,0 +1,109 @@
+// What the edge's /openapi.json says of sales and orders is what is answered here: each operation
+// is driven once on real stores, and no route of operators is left out.
+
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { answerOpenApi } from '#functions/ratelimit-edge/openapi.ts';
+import { faultOf, type OpenApi } from '#lib/testing/documented.ts';
+import { uniqueProductId } from '#lib/testing/unique.ts';
+import { eventLogOf } from '../recover/read-events.ts';
+import { reconcile } from '../recover/reconcile.ts';
+import { openApp, type TestApp, verdictOf } from '../testing/app-fixture.ts';
+import {
+  aPurchase,
+  type Bench,
+  type Instance,
+  log,
+  openOwnBench,
+} from '../testing/purchase-fixture.ts';
+
+let bench: Bench;
+let instance: Instance;
+let app: TestApp;
+let document: OpenApi;
+const driven = new Set<string>();
+beforeAll(async () => {
+  bench = await openOwnBench();
+  instance = bench.instance();
+  app = openApp(bench, instance, { reconcile: reconcileThere });
+  document = (await answerOpenApi().json()) as OpenApi;
+});
+afterAll(() => bench.close());
+
+/** As `main.ts` does it, where both sinks have answered for everything. */
+function reconcileThere(productId: string, dryRun: boolean) {
+  const { redis, mysql, brokers, signingKeys } = bench;
+  const { readEvents } = eventLogOf({ brokers, signingKeys });
+  const readProgress = () =>
+    Promise.resolve({ committed: new Map(), ends: new Map(), complete: true });
+  const { seller, publisher } = instance;
+  const stores = { redis, mysql, seller, publisher, log, readEvents, readProgress };
+  return reconcile(stores, productId, { dryRun, deep: true });
+}
+
+/** Asks, and holds the answer against the document. */
+async function drive(
+  operation: string,
+  ids: { readonly productId?: string; readonly orderId?: string } = {},
+  { body, query = '', status = 200 }: { body?: object; query?: string; status?: number } = {},
+) {
+  const [method = '', path = ''] = operation.split(' ');
+  const real = path.replace(/\{(\w+)\}/g, (_, name: 'productId') => ids[name] ?? '');
+  const call = { operator: 'ann', operationId: crypto.randomUUID(), ...(body ? { body } : {}) };
+  const answer = await app.call(method, `${real}${query}`, call);
+  expect(answer.status, `${operation}: ${JSON.stringify(answer.body)}`).toBe(status);
+  const responses = document.paths[path]?.[method.toLowerCase()]?.responses ?? {};
+  const [media] = Object.values(responses[String(status)]?.content ?? {});
+  expect(media, `${operation} ${status} is not documented`).toBeDefined();
+  expect(faultOf(document, media?.schema, answer.body), operation).toBeUndefined();
+  driven.add(operation);
+  return answer.body;
+}
+
+test('what operators are answered is what is documented', async () => {
+  const productId = uniqueProductId();
+  const ofSale = '/operator/sales/{productId}';
+  const sale = { productId, name: 'Schuh', stock: 5, unitPrice: 9_900, limitPerUser: 2 };
+  await drive('POST /operator/sales', {}, { body: sale, status: 201 });
+  await drive('POST /operator/sales', {}, { body: { ...sale, stock: 6 }, status: 409 });
+  await drive('POST /operator/sales/warm', {}, { body: { productIds: [productId, 'none'] } });
+  for (const change of ['warm', 'open', 'pause', 'open', 'ignore-unsigned']) {
+    await drive(`POST ${ofSale}/${change}`, { productId });
+  }
+  await drive(`POST ${ofSale}/restock`, { productId }, { body: { units: 2 } });
+  const purchases = [1, 2].map((quantity) => aPurchase(productId, { quantity }));
+  await instance.seller.purchase(productId, purchases);
+  expect(await verdictOf(bench, app, productId)).toMatchObject({ ok: true });
+  await drive('GET /operator/sales');
+  await drive(`GET ${ofSale}`, { productId });
+  await drive(`GET ${ofSale}/verify`, { productId });
+  await drive('GET /operator/orders', {}, { query: `?productId=${productId}&limit=1` });
+  const orderId = purchases[1]?.orderId ?? '';
+  await drive('GET /operator/orders/{orderId}', { orderId });
+  const body = { reason: 'not paid' };
+  await drive('POST /operator/orders/{orderId}/cancel', { orderId }, { body });
+  await drive('POST /operator/orders/{orderId}/cancel', { orderId: 'x.y' }, { status: 404 });
+  await drive('GET /operator/orders', {}, { query: `?productId=${productId}` });
+  await drive(`POST ${ofSale}/reconcile`, { productId });
+  await drive(`POST ${ofSale}/close`, { productId });
+  await drive(`POST ${ofSale}/open`, { productId }, { status: 409 });
+  await drive(`GET ${ofSale}/log`, { productId });
+  const documented = Object.entries(document.paths)
+    .filter(([path]) => /^\/operator\/(sales|orders)/.test(path))
+    .flatMap(([path, operations]) =>
+      Object.keys(operations).map((method) => `${method.toUpperCase()} ${path}`),
+    );
+  expect([...driven].sort()).toEqual(documented.sort());
+});
+
+test('no route of operators is left out', () => {
+  const served = app.routes.filter((route) => /^(GET|POST|PUT|DELETE) \/operator\//.test(route));
+  const documented = Object.entries(document.paths).flatMap(([path, operations]) =>
+    Object.keys(operations).map(
+      (method) => `${method.toUpperCase()} ${path.replaceAll(/\{(\w+)\}/g, ':$1')}`,
+    ),
+  );
+  // The changes that are asked for by their name alone share a route.
+  const shared = 'POST /operator/sales/:productId/:change';
+  expect(served).toContain(shared);
+  expect(served.filter((route) => route !== shared && !documented.includes(route))).toEqual([]);
+});

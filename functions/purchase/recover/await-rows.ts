@@ -1,0 +1,163 @@
+// Before a sale is loaded anew, each order that Kafka has of it gets its row: what was accepted
+// must not be forgotten, and committed offsets prove nothing, since they also pass events that
+// went to the dead letters.
+
+import { setTimeout } from 'node:timers/promises';
+import { and, eq, inArray } from 'drizzle-orm';
+import { rebuildTimeoutMs } from '#lib/constants.ts';
+import { crashPoint } from '#lib/crash-point.ts';
+import type { MysqlClient } from '#lib/mysql/connect.ts';
+import { operations, orders } from '#lib/mysql/schema.ts';
+import { type OrderEvent, orderEventSchema } from '#lib/order-event.ts';
+import type { Action } from '../operate/operation.ts';
+import type { PublishedEvent, Publisher } from '../sell/publish.ts';
+import type { TopicEvent } from './read-events.ts';
+
+/** The rebuild was overtaken or could not be finished; nothing was sold meanwhile. */
+export class RebuildFailed extends Error {
+  override readonly name = 'RebuildFailed';
+}
+
+interface Dependencies {
+  readonly mysql: MysqlClient;
+  readonly publisher: Publisher;
+  /** How long persist-order may take to write what was published again. */
+  readonly rowsTimeoutMs?: number;
+}
+
+/** An event whose orders do not all have rows. */
+interface Missing {
+  readonly published: PublishedEvent;
+  readonly orderIds: readonly string[];
+}
+
+/**
+ * Publishes again what has no row yet, and waits until persist-order has written it. Resolves
+ * with the newest generation of all events. Throws RebuildFailed where rows don't come in time,
+ * or where it cannot be told whether an order is ours.
+ *
+ * Events of generations before this one are left alone: what they lack came late, after their
+ * rebuild, and was answered 202 to nobody. A newer one is there when MySQL was put back to an
+ * earlier state: it was accepted, and its batches' names are taken.
+ */
+export async function awaitRows(
+  dependencies: Dependencies,
+  productId: string,
+  generation: number,
+  events: AsyncIterable<TopicEvent>,
+): Promise<number> {
+  const { mysql } = dependencies;
+  const missing = new Map<string, Missing>();
+  const doubtful = new Map<string, Missing>();
+  let newest = generation;
+  for await (const page of pagesOf(events, eventsPerPage)) {
+    const read = page.flatMap(({ signed, ...published }): (Missing & { signed: boolean })[] => {
+      const event = eventIn(published, signed);
+      if (event?.productId !== productId || event.generation < generation) return [];
+      if (signed) newest = Math.max(newest, event.generation);
+      return [{ published, signed, orderIds: event.orders.map(({ orderId }) => orderId) }];
+    });
+    for (const { signed, ...one } of await withoutRows(mysql, read)) {
+      (signed ? missing : doubtful).set(one.published.batchId, one);
+    }
+  }
+  crashPoint('rebuild.events-read');
+  await publishAndAwait(dependencies, [...missing.values()]);
+  await judge(mysql, productId, generation, [...doubtful.values()]);
+  return newest;
+}
+
+/** Undefined where it is none: then nobody can have been told 202 for it. */
+function eventIn({ data }: PublishedEvent, signed: boolean): OrderEvent | undefined {
+  if (signed) return orderEventSchema.parse(JSON.parse(data));
+  try {
+    return orderEventSchema.safeParse(JSON.parse(data)).data;
+  } catch {
+    return undefined;
+  }
+}
+
+const eventsPerPage = 500;
+
+async function* pagesOf<T>(items: AsyncIterable<T>, size: number): AsyncGenerator<T[]> {
+  let page: T[] = [];
+  for await (const item of items) {
+    page.push(item);
+    if (page.length < size) continue;
+    yield page;
+    page = [];
+  }
+  yield page;
+}
+
+async function publishAndAwait(
+  { mysql, publisher, rowsTimeoutMs = rebuildTimeoutMs }: Dependencies,
+  events: readonly Missing[],
+): Promise<void> {
+  const deadline = performance.now() + rowsTimeoutMs;
+  let missing = events;
+  if (missing.length > 0) await publisher.publish(missing.map(({ published }) => published));
+  crashPoint('rebuild.published-again');
+  while (missing.length > 0) {
+    if (performance.now() > deadline) {
+      throw new RebuildFailed(`${missing.length} events have no rows yet`);
+    }
+    await setTimeout(rowsPollMs);
+    missing = await withoutRows(mysql, missing);
+  }
+}
+
+const rowsPollMs = 50;
+const idsPerQuery = 1_000;
+
+async function withoutRows<Event extends Missing>(
+  { db }: MysqlClient,
+  events: readonly Event[],
+): Promise<readonly Event[]> {
+  const ids = [...new Set(events.flatMap(({ orderIds }) => orderIds))];
+  const written = new Set<string>();
+  for (let at = 0; at < ids.length; at += idsPerQuery) {
+    const rows = await db
+      .select({ orderId: orders.orderId })
+      .from(orders)
+      .where(inArray(orders.orderId, ids.slice(at, at + idsPerQuery)));
+    for (const { orderId } of rows) written.add(orderId);
+  }
+  return events.filter(({ orderIds }) => orderIds.some((orderId) => !written.has(orderId)));
+}
+
+/**
+ * Orders that none of our keys signed are written by nobody. They may be accepted ones whose key
+ * was retired too early, or the work of somebody who can write to the topic: an operator decides.
+ */
+async function judge(
+  mysql: MysqlClient,
+  productId: string,
+  generation: number,
+  events: readonly Missing[],
+): Promise<void> {
+  const { length } = await withoutRows(mysql, events);
+  if (length === 0 || (await areIgnored(mysql, productId, generation))) return;
+  throw new RebuildFailed(
+    `${length} events of ${productId} are not signed by a key of ours, and their orders have no ` +
+      'rows: put the retired key back as the second of SECKILL_SIGNING_KEYS, or, if they are not ' +
+      `ours, say so: kn-seckill sale ignore-unsigned ${productId}`,
+  );
+}
+
+/** The audit log's word for "none of the unsigned events of this generation is ours". */
+export const ignoreUnsignedAction = 'ignore_unsigned' satisfies Action;
+
+async function areIgnored(
+  { db }: MysqlClient,
+  productId: string,
+  generation: number,
+): Promise<boolean> {
+  const said = await db
+    .select({ details: operations.details })
+    .from(operations)
+    .where(and(eq(operations.productId, productId), eq(operations.action, ignoreUnsignedAction)));
+  return said.some(
+    ({ details }) => (details as { generation?: unknown }).generation === generation,
+  );
+}

@@ -79,7 +79,7 @@ async function isWell(
   sparedMs: number,
 ): Promise<boolean> {
   const snapshot = await takeSnapshot(redis, sale.productId);
-  if (snapshot === 'refused' || whyUnfit(snapshot)) return false;
+  if (whyUnfit(snapshot)) return false;
   if (isPendingFor(snapshot, sparedMs)) return false;
   const wanted = [sale.state, sale.opensAt ?? '', sale.closesAt ?? '', sale.stock];
   const fields = ['state', 'opens_at', 'closes_at', 'stock'];

@@ -48,6 +48,12 @@ type Reply =
  * Looks at a sale in one step. With a fence: `refused` where it is old, or the sale is not there
  * or being rebuilt. Throws where Redis is away.
  */
+export async function takeSnapshot(redis: RedisClient, productId: string): Promise<Snapshot>;
+export async function takeSnapshot(
+  redis: RedisClient,
+  productId: string,
+  fence: Fence,
+): Promise<Snapshot | 'refused'>;
 export async function takeSnapshot(
   redis: RedisClient,
   productId: string,

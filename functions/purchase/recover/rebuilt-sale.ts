@@ -44,11 +44,16 @@ export async function rebuiltSale(
       lastAtUs: lastAtUs + turnOrdersMax,
     },
     orders: records,
-    buyers: totals.map(({ userId, userFirstAt, userQuantity }) => [
-      userId,
-      `${userFirstAt}|${userQuantity}`,
-    ]),
+    buyers: buyerRecordsOf(totals),
   };
+}
+
+/** Buyers as they stand in their HASH in Redis. */
+export function buyerRecordsOf(totals: readonly BuyerTotals[]): [userId: string, text: string][] {
+  return totals.map(({ userId, userFirstAt, userQuantity }) => [
+    userId,
+    `${userFirstAt}|${userQuantity}`,
+  ]);
 }
 
 /** Which order has which units, and what is free of 1 to `stock`; the pages come by number. */

@@ -19,8 +19,7 @@ import { parseOrders } from '#lib/reconcile/steps.ts';
 import { type Snapshot, takeSnapshot, whyUnfit } from '#lib/sale/snapshot.ts';
 import type { ProductRow } from '../catalogue.ts';
 import { UnknownProduct } from '../operate/operation.ts';
-import { TurnFailed } from '../sell/turn.ts';
-import { totalsOf } from './rebuilt-sale.ts';
+import { buyerRecordsOf, totalsOf } from './rebuilt-sale.ts';
 import type { ReconcileDependencies, ReconcileOptions } from './reconcile.ts';
 import { recount } from './reconcile-repair.ts';
 import { compareState, reportOf } from './reconcile-report.ts';
@@ -36,7 +35,6 @@ export async function reconcileSettled(
   const { redis, mysql } = dependencies;
   const { productId } = product;
   const cut = await takeSnapshot(redis, productId);
-  if (cut === 'refused') throw new TurnFailed('the snapshot was refused');
   const figures = await readFigures(mysql, productId, cut.atUs);
   if (!figures) throw new UnknownProduct(productId);
   const details = await readDetails(redis, productId);
@@ -95,9 +93,7 @@ async function compareSettledBoards(
   { boards, productScore }: RedisDetails,
 ): Promise<Finding[]> {
   const totals = await totalsOf(saleRowsOf(mysql.db, productId).orders);
-  const buyers = new Map(
-    totals.map((one) => [one.userId, `${one.userFirstAt}|${one.userQuantity}`]),
-  );
+  const buyers = new Map(buyerRecordsOf(totals));
   const fields = new Map([['sold', String(stock - unsold)]]);
   const atRest = { ...cut, fields, outbox: new Set<number>() };
   return compareBoards(atRest, { boards, productScore, buyers, orders: new Map() }, true);

@@ -75,7 +75,7 @@ export async function reconcile(
   const product = await requireProduct(mysql, productId);
   if (product.state === 'settled') return reconcileSettled(dependencies, product, options);
   // 1. As it stands. What has never been loaded is compared with nothing.
-  const before = await look(redis, productId);
+  const before = await takeSnapshot(redis, productId);
   const never = product.generation === 0 && before.fields.size === 0;
   const state = never ? [] : compareState(before);
   if (never || (options.dryRun && whyUnfit(before))) {
@@ -93,7 +93,7 @@ export async function reconcile(
   const delivery = await awaitDelivery(dependencies);
   // 4. Everything else is read while the sale goes on.
   const seen = await readAll(dependencies, productId, cut, delivery, options);
-  const after = await look(redis, productId);
+  const after = await takeSnapshot(redis, productId);
   const findings = await compare(dependencies, productId, { cut, after, delivery, ...seen });
   if (!findings) {
     const waiting = ['The sale was loaded anew while it was looked at'];
@@ -109,12 +109,6 @@ export async function reconcile(
     findings: [...state, ...findings],
     repaired: { codes: new Set(codes), lost: repaired.lost },
   });
-}
-
-async function look(redis: RedisClient, productId: string): Promise<Snapshot> {
-  const snapshot = await takeSnapshot(redis, productId);
-  if (snapshot === 'refused') throw new TurnFailed('the snapshot was refused');
-  return snapshot;
 }
 
 interface Seen {

@@ -226,7 +226,7 @@ export class Turns {
 
   /**
    * Who takes over learns from the rows what was accepted meanwhile, which Redis must know of, too.
-   * That narrows the gap for a copy of the past in the same Redis, and no sale waits for it.
+   * That narrows the gap for a copy of the past in the same Redis. No sale depends on the answer.
    */
   async #refresh(generation: number): Promise<void> {
     if (performance.now() < this.#askAgainAtMs) return;

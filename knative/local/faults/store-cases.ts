@@ -17,13 +17,7 @@ export interface StoreCase {
 }
 
 export const storeCases: readonly StoreCase[] = [
-  {
-    name: 'Redis is killed and restarted',
-    async befall(fleet) {
-      await fleet.killStore('redis');
-      await fleet.startStore('redis');
-    },
-  },
+  killedAndRestarted('Redis', 'redis'),
   {
     name: 'Redis is restarted with a truncated append-only file',
     async befall(fleet) {
@@ -72,13 +66,7 @@ export const storeCases: readonly StoreCase[] = [
     },
     befall: restartRedisWith,
   },
-  {
-    name: 'etcd is killed and restarted',
-    async befall(fleet) {
-      await fleet.killStore('etcd');
-      await fleet.startStore('etcd');
-    },
-  },
+  killedAndRestarted('etcd', 'etcd'),
   {
     name: 'etcd is replaced by an empty one',
     async befall(fleet) {
@@ -87,21 +75,19 @@ export const storeCases: readonly StoreCase[] = [
       await fleet.startStore('etcd');
     },
   },
-  {
-    name: 'Kafka is killed and restarted',
-    async befall(fleet) {
-      await fleet.killStore('kafka');
-      await fleet.startStore('kafka');
-    },
-  },
-  {
-    name: 'MySQL is killed and restarted',
-    async befall(fleet) {
-      await fleet.killStore('mysql');
-      await fleet.startStore('mysql');
-    },
-  },
+  killedAndRestarted('Kafka', 'kafka'),
+  killedAndRestarted('MySQL', 'mysql'),
 ];
+
+function killedAndRestarted(label: string, store: Parameters<Fleet['killStore']>[0]): StoreCase {
+  return {
+    name: `${label} is killed and restarted`,
+    async befall(fleet) {
+      await fleet.killStore(store);
+      await fleet.startStore(store);
+    },
+  };
+}
 
 export const kills = 50;
 

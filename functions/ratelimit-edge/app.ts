@@ -20,10 +20,12 @@ import { createOperator } from './operator.ts';
 import { createOrders } from './orders.ts';
 import { createProducts } from './products.ts';
 import type { PurchaseClient } from './purchase-client.ts';
+import type { Refusals } from './refusals.ts';
 import { Unavailable } from './unavailable.ts';
 
 export interface EdgeDependencies {
   readonly identify: Identify;
+  readonly refusals: Refusals;
   readonly admit: Admit;
   readonly forward: Forward;
   readonly purchase: PurchaseClient;

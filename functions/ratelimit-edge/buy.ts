@@ -1,5 +1,6 @@
-// A purchase at the front door, in this order: who asks, what is asked, may it pass now, and what
-// does `purchase` decide. Nothing is decided here; the same key asks the same question again.
+// A purchase at the front door, in this order: who asks, what is asked, is everybody refused
+// anyhow, may it pass now, and what does `purchase` decide. Nothing is decided here; the same key
+// asks the same question again.
 
 import { crashPoint } from '#lib/crash-point.ts';
 import { orderIdOf } from '#lib/order-id.ts';
@@ -7,18 +8,23 @@ import type { Admit } from './admit.ts';
 import { type Answer, answerNotAdmitted, answerPurchase, answerUnidentified } from './answers.ts';
 import type { Forward } from './forward.ts';
 import type { Identify } from './identity.ts';
+import type { EdgeMetrics } from './metrics.ts';
 import { readPurchaseRequest } from './purchase-request.ts';
+import type { Refusals } from './refusals.ts';
 
 interface DependsOn {
   readonly identify: Identify;
+  readonly refusals: Refusals;
   readonly admit: Admit;
   readonly forward: Forward;
+  readonly metrics: Pick<EdgeMetrics, 'refusedFromMemory'>;
 }
 
 /** Never rejects. `address` tells where the request comes from, if a limit asks. */
 export type Buy = (request: Request, productId: string, address: () => string) => Promise<Answer>;
 
-export function createBuy({ identify, admit, forward }: DependsOn): Buy {
+export function createBuy(deps: DependsOn): Buy {
+  const { identify, refusals, admit, forward, metrics } = deps;
   return async (request, productIdGiven, address) => {
     const identified = await identify(request.headers.get('authorization') ?? undefined);
     if (identified.outcome !== 'identified') return answerUnidentified(identified);
@@ -28,13 +34,21 @@ export function createBuy({ identify, admit, forward }: DependsOn): Buy {
     if ('fault' in asked) return asked.fault;
     const { productId, key, ...rest } = asked;
 
+    const orderId = orderIdOf(productId, userId, key);
+    const refusal = await refusals.lookUp(productId, orderId);
+    if (refusal !== undefined) {
+      metrics.refusedFromMemory(refusal.outcome);
+      return answerPurchase(productId, orderId, refusal);
+    }
+
     const admitted = await admit({ userId, productId, address });
     if (admitted.outcome !== 'admitted') return answerNotAdmitted(admitted);
 
-    const orderId = orderIdOf(productId, userId, key);
     crashPoint('edge.admitted');
+    const sentAtMs = performance.now();
     const answer = await forward(productId, { orderId, userId, ...rest });
     crashPoint('edge.purchase-answered');
+    refusals.learn(productId, answer, sentAtMs);
     return answerPurchase(productId, orderId, answer);
   };
 }

@@ -17,6 +17,7 @@ import { createIdentify } from './identity.ts';
 import { createLimitsNow } from './limits-now.ts';
 import { createEdgeMetrics } from './metrics.ts';
 import { createPurchaseClient } from './purchase-client.ts';
+import { createRefusals } from './refusals.ts';
 import { createSendBatch } from './send-batch.ts';
 
 async function start(): Promise<void> {
@@ -54,6 +55,7 @@ async function start(): Promise<void> {
   const readiness = createReadiness();
   const app = createApp({
     identify,
+    refusals: createRefusals(redis),
     admit: createAdmit({ redis, limitsNow: createLimitsNow(redis) }),
     forward: createForward(createSendBatch({ purchase: batches, log, observeBatch })),
     purchase,

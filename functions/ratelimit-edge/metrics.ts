@@ -17,6 +17,8 @@ export type RouteName = (typeof routeNames)[number];
 export interface EdgeMetrics {
   /** One purchase request was answered; with the tier that has refused it, if one has. */
   purchaseAnswered(outcome: Outcome, limitedBy?: Tier): void;
+  /** A purchase was refused here as `purchase` had refused others a moment before. */
+  refusedFromMemory(outcome: Outcome): void;
   /** Any request to a known route was answered, since `startedAtMs` (performance.now). */
   answered(route: RouteName, startedAtMs: number): void;
   batchSent(orders: number): void;
@@ -33,6 +35,12 @@ export function createEdgeMetrics(registry: Registry): EdgeMetrics {
     name: 'seckill_rate_limited_total',
     help: 'Purchase requests refused by a token bucket, by tier',
     labelNames: ['tier'],
+    registers: [registry],
+  });
+  const fromMemory = new Counter({
+    name: 'seckill_refused_from_memory_total',
+    help: 'Purchase requests refused without asking purchase, by outcome',
+    labelNames: ['outcome'],
     registers: [registry],
   });
   const durations = new Histogram({
@@ -52,6 +60,9 @@ export function createEdgeMetrics(registry: Registry): EdgeMetrics {
     purchaseAnswered(outcome, limitedBy) {
       requests.inc({ outcome, result: OUTCOMES[outcome].result });
       if (limitedBy !== undefined) limited.inc({ tier: limitedBy });
+    },
+    refusedFromMemory(outcome) {
+      fromMemory.inc({ outcome });
     },
     answered(route, startedAtMs) {
       durations.observe({ route }, (performance.now() - startedAtMs) / 1_000);

@@ -9,6 +9,7 @@ import { createLog } from '#lib/telemetry/log.ts';
 import { type OwnCluster, startOwnCluster } from '#lib/testing/own-cluster.ts';
 import { noteStatus } from './note-status.ts';
 import { parseOrderRecord } from './order-record.ts';
+import { readRefusals } from './refusal.ts';
 import { acknowledge, configure, readOutbox, saleTimeUs, sell } from './sale.ts';
 import { loadTestSale } from './test-sale.ts';
 
@@ -40,7 +41,10 @@ test('a dozen sales on three nodes are sold, acknowledged, changed and noted', a
     expect(parseOrderRecord(record ?? '')?.status).toBe('confirmed');
     const closed = { state: 'closed', opensAtUs: 1, closesAtUs: null } as const;
     expect(await configure(redis, productId, fence, closed)).toBe('configured');
-    expect(await sale.outcomes([purchase, sale.purchase()])).toEqual(['replayed', 'ended']);
+    const late = sale.purchase();
+    expect(await sale.outcomes([purchase, late])).toEqual(['replayed', 'ended']);
+    const ids = [purchase.orderId, late.orderId];
+    expect(await readRefusals(redis, productId, ids)).toEqual([undefined, { outcome: 'ended' }]);
     expect(await saleTimeUs(redis, productId)).toBeGreaterThan(1_700_000_000_000_000);
   }
   expect(slots.size).toBeGreaterThan(3);

@@ -23,6 +23,7 @@ import { createIdentify } from '../identity.ts';
 import { createLimitsNow } from '../limits-now.ts';
 import { createEdgeMetrics } from '../metrics.ts';
 import { createPurchaseClient } from '../purchase-client.ts';
+import { createRefusals } from '../refusals.ts';
 import { createSendBatch } from '../send-batch.ts';
 
 const jwtKey = 'a-key-of-the-tests-with-more-than-32-characters';
@@ -152,6 +153,7 @@ export async function startEdge(
   };
   const app = createApp({
     identify: await createIdentify({ key: jwtKey, issuer: 'seckill', audience: 'seckill' }),
+    refusals: createRefusals(redis),
     admit: createAdmit({ redis, limitsNow: createLimitsNow(redis) }),
     forward: createForward(createSendBatch({ purchase, log, observeBatch })),
     purchase,

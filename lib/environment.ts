@@ -2,12 +2,24 @@
 // needs; one that is missing or malformed stops the start with a message that says what to set.
 
 import { z } from 'zod';
+import { parseNetworks } from '#lib/http/networks.ts';
 
 const listOf = (what: string) =>
   z
     .string()
     .transform((text) => text.split(',').map((part) => part.trim()))
     .refine((parts) => parts.every((part) => part !== ''), `a comma-separated list of ${what}`);
+/** An address, a network or the word `private`, each; none where it is not set. */
+const networks = listOf('addresses and networks')
+  .default([])
+  .transform((entries, context) => {
+    try {
+      return parseNetworks(entries);
+    } catch (error) {
+      context.addIssue({ code: 'custom', message: (error as Error).message });
+      return z.NEVER;
+    }
+  });
 const port = z.coerce.number().int().min(0).max(65_535);
 /** Keys for HMAC are at least 32 characters: there is no default key outside the local runtime. */
 const key = z.string().min(32, 'at least 32 characters');
@@ -30,6 +42,8 @@ const variables = {
   SECKILL_PSEUDONYM_KEY: key,
   /** Where `purchase` keeps its write-ahead record; outlives a restart of the container. */
   SECKILL_STATE_DIR: z.string().min(1),
+  /** Whose X-Forwarded-For is believed: addresses, networks (CIDR), `private`; else nobody's. */
+  SECKILL_TRUSTED_PROXIES: networks,
   SECKILL_LOG_LEVEL: z.enum(['debug', 'info', 'warn', 'error', 'silent']).default('info'),
   SECKILL_METRICS_PORT: port.default(9464),
   SECKILL_HOST: z.string().min(1).default('0.0.0.0'),

@@ -3,6 +3,7 @@
 
 import type { IncomingMessage } from 'node:http';
 import { type Context, Hono } from 'hono';
+import type { Networks } from '#lib/http/networks.ts';
 import { addProbes, type Readiness } from '#lib/http/serve.ts';
 import type { RedisClient } from '#lib/redis/connect.ts';
 import type { Log } from '#lib/telemetry/log.ts';
@@ -10,7 +11,7 @@ import type { Admit } from './admit.ts';
 import { answerUnidentified, refuse } from './answers.ts';
 import { createBoards } from './boards.ts';
 import { createBuy } from './buy.ts';
-import { clientAddress } from './client-address.ts';
+import { createClientAddress } from './client-address.ts';
 import { answerDocument, type Documents } from './documents.ts';
 import type { Forward } from './forward.ts';
 import type { Identify, Identity } from './identity.ts';
@@ -30,6 +31,8 @@ export interface EdgeDependencies {
   readonly forward: Forward;
   readonly purchase: PurchaseClient;
   readonly redis: RedisClient;
+  /** Whose word counts about where a request comes from. */
+  readonly trustedProxies: Networks;
   readonly documents: Documents;
   readonly pseudonymKey: string;
   readonly metrics: EdgeMetrics;
@@ -84,6 +87,7 @@ export function createApp(deps: EdgeDependencies): Hono {
 
 function buyRoute(deps: EdgeDependencies): Route {
   const buy = createBuy(deps);
+  const clientAddress = createClientAddress(deps.trustedProxies);
   return {
     method: 'POST',
     path: '/api/products/:productId/purchase',
@@ -92,7 +96,7 @@ function buyRoute(deps: EdgeDependencies): Route {
       const { outcome, response, tier } = await buy(
         context.req.raw,
         param(context, 'productId'),
-        () => clientAddress(peerOf(context), context.req.header('x-forwarded-for') ?? null),
+        () => clientAddress(peerOf(context), context.req.header('x-forwarded-for')),
       );
       deps.metrics.purchaseAnswered(outcome, tier);
       return response;

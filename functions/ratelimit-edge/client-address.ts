@@ -1,41 +1,36 @@
-// Where a request comes from, for the tier `ip`: the nearest address on its way that is not one
-// of our own network's. Whatever stands left of it in X-Forwarded-For, the client may have made up.
+// Where a request comes from, for the tier `ip`: the nearest address on its way that is not a
+// trusted proxy's. Each proxy writes down who has connected to it, at the right of
+// X-Forwarded-For; what stands left of an address that is not trusted, anybody may have made up.
 
-import { BlockList, isIP } from 'node:net';
+import { isIP } from 'node:net';
+import { type Networks, readAddress } from '#lib/http/networks.ts';
 
-const inside = new BlockList();
-for (const [network, prefix] of [
-  ['10.0.0.0', 8],
-  ['172.16.0.0', 12],
-  ['192.168.0.0', 16],
-  ['127.0.0.0', 8],
-  ['169.254.0.0', 16],
-  ['100.64.0.0', 10],
-] as const) {
-  inside.addSubnet(network, prefix, 'ipv4');
-}
-inside.addSubnet('fc00::', 7, 'ipv6');
-inside.addSubnet('fe80::', 10, 'ipv6');
-inside.addAddress('::1', 'ipv6');
+/** The address of a client, by who has connected to us and what X-Forwarded-For says. */
+export type ClientAddress = (peer: string | undefined, forwardedFor: string | undefined) => string;
+
+/** No chain of proxies is longer; a header may have thousands of entries. */
+const hopsMax = 32;
 
 /**
- * The client's address, an IPv6 one cut to the /64 that one household has. Where everything is
- * inside our network, the farthest; '' where nothing is known.
+ * The client's address, an IPv6 one cut to the /64 that one household has. Where all are trusted,
+ * the farthest; where a trusted proxy says nothing readable, that proxy; '' of an unknown peer.
  */
-export function clientAddress(peer: string | undefined, forwardedFor: string | null): string {
-  const way = [...(forwardedFor ?? '').split(','), peer ?? '']
-    .map((address) => plainAddress(address.trim()))
-    .filter((address) => isIP(address) !== 0);
-  const outside = way.findLast((address) => !isInside(address));
-  return networkOf(outside ?? way[0] ?? '');
-}
-
-function plainAddress(address: string): string {
-  return address.startsWith('::ffff:') && address.includes('.') ? address.slice(7) : address;
-}
-
-function isInside(address: string): boolean {
-  return inside.check(address, isIP(address) === 6 ? 'ipv6' : 'ipv4');
+export function createClientAddress(trusted: Networks): ClientAddress {
+  return (peer = '', forwardedFor = '') => {
+    let address = readAddress(peer);
+    if (address === undefined) return '';
+    let end = forwardedFor.length;
+    for (let hop = 0; hop < hopsMax && end > 0 && trusted.include(address); hop += 1) {
+      const comma = forwardedFor.lastIndexOf(',', end - 1);
+      const entry = forwardedFor.slice(comma + 1, end).trim();
+      end = comma;
+      if (entry === '') continue;
+      const next = readAddress(entry);
+      if (next === undefined) break;
+      address = next;
+    }
+    return networkOf(address);
+  };
 }
 
 function networkOf(address: string): string {
@@ -45,8 +40,5 @@ function networkOf(address: string): string {
   const after = tail.split(':').filter((group) => group !== '');
   const zeros = Array.from({ length: 8 - before.length - after.length }, () => '0');
   const groups = address.includes('::') ? [...before, ...zeros, ...after] : before;
-  return `${groups
-    .slice(0, 4)
-    .map((group) => Number.parseInt(group, 16).toString(16))
-    .join(':')}::/64`;
+  return `${groups.slice(0, 4).join(':')}::/64`;
 }

@@ -74,6 +74,15 @@ test.each(['SECKILL_JWT_KEY', 'SECKILL_SIGNING_KEYS', 'SECKILL_PSEUDONYM_KEY'])(
   },
 );
 
+test('with a malformed list of proxies it does not start, and says which entry is wrong', async () => {
+  const [code] = (await once(
+    start({ ...environment, SECKILL_TRUSTED_PROXIES: 'private, 10.0.0.0/33' }),
+    'close',
+  )) as [number];
+  expect(code).toBe(1);
+  expect(output).toContain('SECKILL_TRUSTED_PROXIES: entry 2 has a prefix longer than 32 bits');
+});
+
 test('it is alive at once, ready when Redis is, and tells its metrics elsewhere', async () => {
   await store.stop();
   start(environment);

@@ -5,6 +5,7 @@ import { createServer, type IncomingMessage, type Server, type ServerResponse } 
 import type { Hono } from 'hono';
 import { SignJWT } from 'jose';
 import { Registry } from 'prom-client';
+import { type Networks, noNetworks } from '#lib/http/networks.ts';
 import { close, createReadiness, listen } from '#lib/http/serve.ts';
 import {
   isSigned,
@@ -141,6 +142,7 @@ export async function startEdge(
   redisUrl: string,
   purchaseUrl: string,
   documents: Documents = new Map(),
+  trustedProxies: Networks = noNetworks,
 ): Promise<Edge> {
   const log = createLog('test', 'silent');
   const redis = connectRedis([redisUrl], log);
@@ -158,6 +160,7 @@ export async function startEdge(
     forward: createForward(createSendBatch({ purchase, log, observeBatch })),
     purchase,
     redis,
+    trustedProxies,
     documents,
     pseudonymKey,
     metrics,

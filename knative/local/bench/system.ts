@@ -160,5 +160,7 @@ function environmentOf(
     SECKILL_JWT_KEY: jwtKey,
     SECKILL_SIGNING_KEYS: signingKey,
     SECKILL_PSEUDONYM_KEY: pseudonymKey,
+    // The crowd comes from here, and says from where it would come.
+    SECKILL_TRUSTED_PROXIES: '127.0.0.0/8',
   };
 }

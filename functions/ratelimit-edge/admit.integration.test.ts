@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, beforeEach, expect, test, vi } from 'vitest';
 import { redis as redisStore } from '#knative/local/stores/redis.ts';
-import { setLimit, type Tier } from '#lib/buckets/limits.ts';
+import { setLimit, type Tier, tiers } from '#lib/buckets/limits.ts';
 import { bucketKey } from '#lib/buckets/take.ts';
 import { connectRedis, type RedisClient } from '#lib/redis/connect.ts';
 import { createLog } from '#lib/telemetry/log.ts';
@@ -109,9 +109,34 @@ test('whoever is refused together is told when it has refilled for each of them'
   await limit('product', 1);
   const admitted = await Promise.all(['a', 'b', 'c'].map((user) => admit(request(user))));
   expect(admitted.slice(1)).toEqual([
-    { outcome: 'rate_limited', tier: 'product', retryAfterSeconds: 1 },
-    { outcome: 'rate_limited', tier: 'product', retryAfterSeconds: 2 },
+    { outcome: 'rate_limited', tier: 'product', limit: only(1), retryAfterSeconds: 1 },
+    { outcome: 'rate_limited', tier: 'product', limit: only(1), retryAfterSeconds: 2 },
   ]);
+});
+
+test.each(tiers)('%s: who comes again when told to, and alone, is admitted', async (tier) => {
+  // So large that it is not forgotten as full while the test looks at it.
+  await setLimit(redis, { tier }, { rate: 3, capacity: 3_000 });
+  const subject = { user: 'u', ip: '203.0.113.9', product: 'p', global: '' }[tier];
+  const key = bucketKey(tier, subject);
+  const [seconds = 0] = await redis.time();
+  await redis.set(key, `0 ${(seconds + 3_600) * 1_000_000}`);
+  const refused = await Promise.all(Array.from({ length: 20 }, () => admit(request('u'))));
+  const [level = 0, since = 0] = String(await redis.get(key))
+    .split(' ')
+    .map(Number);
+  for (const [index, one] of refused.entries()) {
+    if (one.outcome !== 'rate_limited' || one.tier !== tier) expect.fail(one.outcome);
+    const { retryAfterSeconds } = one;
+    // Not sooner and not later than when it has refilled for this one and those before.
+    const refilledAfter = (seconds: number) => Math.floor(level / 1_000_000 + 3 * seconds);
+    expect(refilledAfter(retryAfterSeconds)).toBeGreaterThan(index);
+    if (retryAfterSeconds > 1) expect(refilledAfter(retryAfterSeconds - 1)).toBeLessThan(index + 1);
+    // As if nobody had come since, for so long.
+    await redis.set(key, `${level} ${since - retryAfterSeconds * 1_000_000}`);
+    expect(await admit(request('u'))).toEqual({ outcome: 'admitted' });
+  }
+  expect(refused.at(-1)).toMatchObject({ retryAfterSeconds: 7 });
 });
 
 test('requests of one turn share one call for all tiers', async () => {

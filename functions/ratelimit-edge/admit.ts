@@ -14,6 +14,7 @@ import {
   takeTokens,
 } from '#lib/buckets/take.ts';
 import type { RedisClient } from '#lib/redis/connect.ts';
+import type { Limited } from './limited.ts';
 
 export interface AdmissionRequest {
   readonly userId: string;
@@ -24,12 +25,7 @@ export interface AdmissionRequest {
 
 export type Admitted =
   | { readonly outcome: 'admitted' }
-  | {
-      readonly outcome: 'rate_limited';
-      readonly tier: Tier;
-      /** Whole seconds, at least 1. */
-      readonly retryAfterSeconds: number;
-    }
+  | ({ readonly outcome: 'rate_limited' } & Limited)
   /** Redis did not answer: nobody is waved through. */
   | { readonly outcome: 'unavailable' };
 
@@ -170,6 +166,7 @@ function refusal(
   return {
     outcome: 'rate_limited',
     tier: bucket.tier,
+    limit: bucket.limit,
     retryAfterSeconds: retryAfterSecondsOf(bucket.limit, microTokensLeft, nth),
   };
 }

@@ -7,6 +7,7 @@ import { isoTimeOf } from '#lib/order-event.ts';
 import { OUTCOMES, type Outcome, type PurchaseAnswer } from '#lib/outcome.ts';
 import type { Admitted } from './admit.ts';
 import type { Identified } from './identity.ts';
+import { respondLimited } from './limited.ts';
 
 /** An answer and the outcome it is counted as. */
 export interface Answer {
@@ -86,18 +87,5 @@ export function answerNotAdmitted(admitted: Exclude<Admitted, { outcome: 'admitt
   if (admitted.outcome === 'unavailable') {
     return refuse('unavailable', { detail: 'the rate limits cannot be checked at the moment' });
   }
-  const { tier, retryAfterSeconds } = admitted;
-  const answer = refuse('rate_limited', {
-    detail: `too many requests (${tierTexts[tier]}); try again in ${retryAfterSeconds} s`,
-    members: { tier },
-    headers: { 'retry-after': String(retryAfterSeconds) },
-  });
-  return { ...answer, tier };
+  return { outcome: 'rate_limited', response: respondLimited(admitted), tier: admitted.tier };
 }
-
-const tierTexts = {
-  user: 'from you',
-  ip: 'from your address',
-  product: 'for this product',
-  global: 'for the whole shop',
-} as const;

@@ -145,8 +145,16 @@ describe('a purchase', () => {
       async () => {
         const response = await edge.buy({});
         expect(response.status).toBe(429);
-        expect(response.headers.get('retry-after')).toBe('1');
-        expect(await response.json()).toMatchObject({ outcome: 'rate_limited', tier: 'user' });
+        expect(Object.fromEntries(response.headers)).toMatchObject({
+          'retry-after': '1',
+          'ratelimit-policy': '"user";q=2;w=2',
+          ratelimit: '"user";r=0;t=1',
+        });
+        expect(await response.json()).toMatchObject({
+          outcome: 'rate_limited',
+          tier: 'user',
+          'violated-policies': ['user'],
+        });
       },
       { timeout: 5_000, interval: 20 },
     );

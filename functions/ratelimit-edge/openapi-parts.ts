@@ -59,9 +59,7 @@ export function problems(...outcomes: readonly Outcome[]): Record<string, Schema
       String(status),
       {
         description: members.map((outcome) => OUTCOMES[outcome].title).join('; '),
-        ...(status === 429 || status === 503
-          ? { headers: { 'Retry-After': { schema: { type: 'integer', minimum: 1 } } } }
-          : {}),
+        ...headersOf(status),
         content: {
           'application/problem+json': {
             schema: {
@@ -72,4 +70,24 @@ export function problems(...outcomes: readonly Outcome[]): Record<string, Schema
       },
     ]),
   );
+}
+
+const retryAfter = { 'Retry-After': { required: true, schema: { type: 'integer', minimum: 1 } } };
+const limited = {
+  ...retryAfter,
+  'RateLimit-Policy': {
+    description: 'Of the tier that has refused: as many (q) in so many seconds (w).',
+    required: true,
+    schema: { type: 'string', examples: ['"user";q=100;w=2'] },
+  },
+  RateLimit: {
+    description: 'How many are left (r) until then (t, seconds).',
+    required: true,
+    schema: { type: 'string', examples: ['"user";r=0;t=1'] },
+  },
+};
+
+function headersOf(status: number): { readonly headers?: Schema } {
+  if (status === 429) return { headers: limited };
+  return status === 503 ? { headers: retryAfter } : {};
 }

@@ -64,6 +64,11 @@ export const schemas: Readonly<Record<string, Schema>> = {
       opensAt: { ...instant, description: 'With `not_open`, where it is known.' },
       left: { ...whole, description: 'With `sold_out`: above 0 a smaller quantity may do.' },
       tier: { ...tier, description: 'With `rate_limited`.' },
+      'violated-policies': {
+        ...arrayOf(tier),
+        description:
+          'With `rate_limited`: the policies of RateLimit-Policy by which it is refused.',
+      },
     },
     required: ['type', 'title', 'status', 'outcome'],
   },

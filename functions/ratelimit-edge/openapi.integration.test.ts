@@ -66,6 +66,11 @@ async function drive(operation: string, response: Promise<Response>, wanted: str
   const documented = document.paths[path]?.[method]?.responses[String(answer.status)];
   const [type = '', media] = Object.entries(documented?.content ?? {})[0] ?? [];
   expect(answer.headers.get('content-type'), `${operation} ${wanted}`).toBe(type);
+  const headers = Object.keys(documented?.headers ?? {});
+  expect(
+    headers.filter((name) => !answer.headers.has(name)),
+    `${operation} ${wanted}`,
+  ).toEqual([]);
   expect(faultOf(document, media?.schema, body), `${operation} ${wanted}`).toBeUndefined();
   driven.add(`${operation} ${wanted}`);
 }

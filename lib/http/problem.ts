@@ -13,6 +13,12 @@ export interface ProblemDetails {
 
 /** The answer for an outcome that is no success. 503 always carries `Retry-After`. */
 export function problem(outcome: Outcome, details: ProblemDetails = {}): Response {
+  const { body, status, headers } = problemParts(outcome, details);
+  return new Response(body, { status, headers });
+}
+
+/** What `problem` answers, for an answer that is given again and again. */
+export function problemParts(outcome: Outcome, details: ProblemDetails = {}) {
   const { status, title } = OUTCOMES[outcome];
   const headers: Record<string, string> = {
     'content-type': 'application/problem+json',
@@ -28,5 +34,5 @@ export function problem(outcome: Outcome, details: ProblemDetails = {}): Respons
     ...(details.detail === undefined ? {} : { detail: details.detail }),
     ...details.members,
   };
-  return new Response(JSON.stringify(body), { status, headers });
+  return { body: JSON.stringify(body), status, headers };
 }

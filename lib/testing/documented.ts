@@ -6,7 +6,10 @@ import { z } from 'zod';
 export type Json = Record<string, unknown>;
 
 export interface DocumentedOperation {
-  readonly responses: Record<string, { content: Record<string, { schema: Json }> }>;
+  readonly responses: Record<
+    string,
+    { headers?: Record<string, Json>; content: Record<string, { schema: Json }> }
+  >;
 }
 
 /** As much of an OpenAPI document as tests ask for. */

@@ -5,6 +5,7 @@ import { afterAll, beforeAll, expect, test } from 'vitest';
 import { connectRedis, type RedisClient } from '#lib/redis/connect.ts';
 import { createLog } from '#lib/telemetry/log.ts';
 import { type OwnCluster, startOwnCluster } from '#lib/testing/own-cluster.ts';
+import { uniqueName } from '#lib/testing/unique.ts';
 import { bucketKey, giveBackTokens, takeTokens } from './take.ts';
 
 let cluster: OwnCluster;
@@ -53,4 +54,37 @@ test('the buckets of many users need few calls, and each gets what it may', asyn
   const calls = await Promise.all(nodes.map(callsOf));
   expect(Math.min(...calls)).toBeGreaterThan(0);
   expect(calls.reduce((sum, count) => sum + count, 0)).toBeLessThanOrEqual(3 * 16);
+});
+
+test('a give-back that is sent again, or late, gives nothing more', async () => {
+  const bucket = {
+    key: bucketKey('user', uniqueName('again')),
+    limit: { rate: 1, capacity: 1_000 },
+  };
+  await takeTokens(
+    redis,
+    Array.from({ length: 50 }, () => [bucket]),
+  );
+  /** Micro-tokens that are not earned by the time alone: at rate 1 that is one a microsecond. */
+  const given = async () => {
+    const [level = 0n, since = 0n] = ((await redis.get(bucket.key)) ?? '').split(' ').map(BigInt);
+    return level - since;
+  };
+  const atFirst = await given();
+  // What ioredis does on a cluster where a connection ends before the answer has come.
+  const sent: (() => Promise<unknown>)[] = [];
+  const evalsha = (...args: Parameters<typeof redis.evalsha>) => {
+    sent.push(() => redis.evalsha(...args));
+    return redis.evalsha(...args);
+  };
+  const observed = Object.assign(Object.create(redis) as typeof redis, { evalsha });
+  for (const count of [2, 3]) {
+    await giveBackTokens(
+      observed,
+      Array.from({ length: count }, () => bucket),
+    );
+  }
+  expect(sent).toHaveLength(2);
+  for (const again of sent) await again();
+  expect(await given()).toBe(atFirst + 5_000_000n);
 });

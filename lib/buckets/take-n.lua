@@ -6,8 +6,16 @@
 -- nothing is ever rounded, and what was granted never exceeds capacity + rate * time.
 -- A bucket that is not there is full: it is kept until it would be.
 --
--- KEYS  1.. one bucket each (STRING '<micro-tokens> <since, epoch microseconds>'), no key twice
+-- Never more is given back than was taken: a call that reaches Redis twice gives once. On a Redis
+-- Cluster clients send again what a lost connection has left unanswered.
+--
+-- A changed limit counts for a bucket from its last call on: from then until now it has earned
+-- what it earns now. What was granted stays within the largest limit that was in force.
+--
+-- KEYS  1.. one bucket each (STRING '<micro-tokens> <since, epoch microseconds>'), no key twice;
+--       where tokens are given back, last the note of who gives (STRING, its last number)
 -- ARGV  1 how many requests
+--       2 the number of this call among those of who gives back, counted up; 0 where none is
 --       then for each bucket: rate (tokens a second), capacity (tokens), tokens given back
 --       then for each request, first come first served, and all of equal length: which of KEYS
 --       are its buckets, each once, in the order of the tiers
@@ -16,17 +24,27 @@
 -- first without a token; then for each bucket the micro-tokens left
 
 local micro = 1000000
+-- Longer than a client goes on to send anything again.
+local noteKeptMs = 60000
 local time = redis.call('TIME')
 local now = tonumber(time[1]) * micro + tonumber(time[2])
+local requests, giving = tonumber(ARGV[1]), tonumber(ARGV[2])
+local buckets = giving > 0 and #KEYS - 1 or #KEYS
 local stored = redis.call('MGET', unpack(KEYS))
-local requests = tonumber(ARGV[1])
 local rates, capacities, levels = {}, {}, {}
 
-for index = 1, #KEYS do
-  local first = 2 + (index - 1) * 3
+local isRepeated = false
+if giving > 0 then
+  local last = stored[#KEYS]
+  isRepeated = last and giving <= tonumber(last)
+  if not isRepeated then redis.call('SET', KEYS[#KEYS], giving, 'PX', noteKeptMs) end
+end
+
+for index = 1, buckets do
+  local first = 3 + (index - 1) * 3
   local rate = tonumber(ARGV[first])
   local capacity = tonumber(ARGV[first + 1]) * micro
-  local given = tonumber(ARGV[first + 2]) * micro
+  local given = isRepeated and 0 or tonumber(ARGV[first + 2]) * micro
 
   local level = capacity
   if stored[index] then
@@ -40,7 +58,7 @@ for index = 1, #KEYS do
 end
 
 local answer = {}
-local places = 2 + #KEYS * 3
+local places = 3 + buckets * 3
 local each = (#ARGV - places + 1) / requests
 for request = 1, requests do
   local first = places + (request - 1) * each
@@ -60,8 +78,8 @@ for request = 1, requests do
   answer[request] = refusing
 end
 
-for index, key in ipairs(KEYS) do
-  local level, capacity = levels[index], capacities[index]
+for index = 1, buckets do
+  local key, level, capacity = KEYS[index], levels[index], capacities[index]
   if level < capacity then
     -- A second longer than it takes to fill: expiry is counted in milliseconds, from another
     -- reading of the clock than `now`.

@@ -2,6 +2,7 @@
 // Exact: never above capacity + rate × time, by Redis' own clock; and a request that one of its
 // buckets refuses takes nothing from the others.
 
+import { randomUUID } from 'node:crypto';
 import type { RedisClient } from '#lib/redis/connect.ts';
 import { loadScript } from '#lib/redis/script.ts';
 
@@ -41,6 +42,15 @@ const requestsPerCallMax = 256;
 /** Buckets of one tier share this many slots of a Redis Cluster, so that a call carries many. */
 const lanes = 16;
 const microTokens = 1_000_000;
+
+/** This process among all who give back, and how many such calls it has sent. */
+const giver = randomUUID();
+let giveBacks = 0;
+
+/** Where it notes its last give-back, in the slot of a bucket; no subject's bucket is named so. */
+function giverKey(key: string): string {
+  return `${key.slice(0, key.indexOf('}') + 1)}#${giver}`;
+}
 
 /** The bucket of one subject (a user, a product …) in a tier. */
 export function bucketKey(tier: string, subject: string): string {
@@ -86,6 +96,10 @@ export async function giveBackTokens(
     const index = numberIn(call, bucket) - 1;
     call.givenBack[index] = (call.givenBack[index] ?? 0) + 1;
   }
+  for (const call of calls.all) {
+    giveBacks += 1;
+    call.giveBack = giveBacks;
+  }
   await runAll(redis, calls.all, () => undefined);
 }
 
@@ -100,6 +114,8 @@ export function retryAfterSecondsOf(limit: Limit, microTokensLeft: number, nth: 
 
 /** What one run of the script carries. Buckets are numbered from 1, as Lua does. */
 interface Call {
+  /** Its number among all that give back here, from 1; 0 where it gives nothing. */
+  giveBack: number;
   readonly buckets: Bucket[];
   readonly numbers: Map<string, number>;
   /** Tokens, for each bucket that gets any. */
@@ -131,6 +147,7 @@ function createCalls(isCluster: boolean): Calls {
         last.buckets.length + buckets.length <= bucketsPerCallMax;
       if (hasRoom) return last;
       const call: Call = {
+        giveBack: 0,
         buckets: [],
         numbers: new Map(),
         givenBack: [],
@@ -160,13 +177,14 @@ async function runAll(
 ): Promise<void> {
   await Promise.all(
     calls.map(async (call) => {
-      const { buckets, givenBack, requests, asked } = call;
-      const args = [requests.length];
+      const { giveBack, buckets, givenBack, requests, asked } = call;
+      const args = [requests.length, giveBack];
       buckets.forEach(({ limit }, index) => {
         args.push(limit.rate, limit.capacity, givenBack[index] ?? 0);
       });
       for (const number of asked) args.push(number);
       const keys = buckets.map(({ key }) => key);
+      if (giveBack > 0) keys.push(giverKey(keys[0] ?? ''));
       const reply = await script.run(redis, keys, args).catch(() => undefined);
       if (reply !== undefined) answered(call, reply as number[]);
     }),

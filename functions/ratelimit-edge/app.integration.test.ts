@@ -406,9 +406,13 @@ describe('operators', () => {
         ...(body && { body: JSON.stringify(body) }),
         headers: { 'content-type': 'application/json' },
       });
+    purchase.answer = (_request, response) => response.end('{}');
     const set = await change('PUT', 'product?product=p1', { rate: 7, capacity: 8 });
     expect(set.status).toBe(200);
-    expect(await bodyOf(set)).toMatchObject({ products: { p1: { rate: 7, capacity: 8 } } });
+    expect(await bodyOf(set)).toMatchObject({
+      products: { p1: { rate: 7, capacity: 8 } },
+      warnings: [],
+    });
     await change('PUT', 'ip', { rate: 1, capacity: 2 });
     const both = await bodyOf(await get('/operator/limits', token));
     expect(both).toMatchObject({ ip: { rate: 1, capacity: 2 }, user: { rate: 50 } });
@@ -428,7 +432,51 @@ describe('operators', () => {
       expect((await bodyOf(refused)).detail, path).toMatch(new RegExp(`^${field}: `));
     }
     expect((await change('POST', 'user', {})).status).toBe(405);
-    expect(purchase.seen).toEqual([]);
+    expect(purchase.seen.map(({ path }) => path)).toEqual(['/products/p1']);
+  });
+
+  test('are warned of a limit that may not be what they mean', async () => {
+    const token = await tokenFor('operator', 'operator');
+    const set = async (path: string) => {
+      const body = JSON.stringify({ rate: 1, capacity: 2 });
+      const headers = { 'content-type': 'application/json' };
+      const response = await get(`/operator/limits/${path}`, token, {
+        method: 'PUT',
+        body,
+        headers,
+      });
+      expect(response.status).toBe(200);
+      return (await bodyOf(response)).warnings;
+    };
+    purchase.answer = (_request, response) => response.writeHead(404).end('{}');
+    expect(await set('product?product=later')).toEqual(['product: later is not on sale (yet)']);
+    purchase.answer = (_request, response) => response.writeHead(503).end('{}');
+    expect(await set('product?product=p1')).toEqual([expect.stringContaining('cannot tell')]);
+    const all = await bodyOf(await get('/operator/limits', token));
+    const limit = { rate: 1, capacity: 2 };
+    expect(all).toMatchObject({ products: { later: limit, p1: limit }, warnings: [] });
+    const noProxy = [expect.stringContaining('SECKILL_TRUSTED_PROXIES')];
+    expect(await set('ip')).toEqual(noProxy);
+    expect(await bodyOf(await get('/operator/limits', token))).toMatchObject({ warnings: noProxy });
+  });
+
+  test('leave a line in the log when they change a limit', async () => {
+    const token = await tokenFor('olga', 'operator');
+    const headers = { 'content-type': 'application/json', 'operation-id': 'op-12345678' };
+    const lines: unknown[] = [];
+    edge.log.info = (line: unknown) => lines.push(line);
+    const body = '{"rate":1,"capacity":2}';
+    await get('/operator/limits/user', token, { method: 'PUT', body, headers });
+    await get('/operator/limits/user', token, { method: 'DELETE', headers });
+    const [preset, set] = [
+      { rate: 50, capacity: 100 },
+      { rate: 1, capacity: 2 },
+    ];
+    const who = { operator: 'olga', operationId: 'op-12345678', tier: 'user' };
+    expect(lines).toEqual([
+      { ...who, before: preset, limit: set },
+      { ...who, before: set, limit: null },
+    ]);
   });
 
   test('a signature that `purchase` refuses is not the operator’s fault', async () => {

@@ -137,7 +137,9 @@ function operatorRoutes(deps: EdgeDependencies): Route[] {
   const operator = createOperator(deps);
   const limitsPath = '/operator/limits';
   const change: Handler = (context) =>
-    asOperator(deps, context, () => operator.changeLimit(context.req.raw, param(context, 'tier')));
+    asOperator(deps, context, ({ userId }) =>
+      operator.changeLimit(context.req.raw, param(context, 'tier'), userId),
+    );
   const name = 'operator';
   return [
     {

@@ -51,6 +51,7 @@ export const schemas: Readonly<Record<string, Schema>> = {
     product: limit,
     global: limit,
     products: { type: 'object', additionalProperties: limit },
+    warnings: arrayOf({ ...text, description: 'What the operator should know about them.' }),
   }),
   Problem: {
     description: 'RFC 9457. `outcome` is stable; `detail` names the field that is wrong.',

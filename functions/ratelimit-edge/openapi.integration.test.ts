@@ -213,6 +213,7 @@ test('limits', async () => {
   await drive(limits, send('GET', path, { token: user }), '403 forbidden');
   await drive(limits, send('GET', path, { token: operator, at: away }), '503 unavailable');
   const body = '{"rate":1,"capacity":2}';
+  purchase.answer = (_request, response) => response.end('{}');
   const ofOne = `${path}/product?product=p1`;
   for (const [method, operation, own] of [
     ['PUT', 'put /operator/limits/{tier}', { body }],

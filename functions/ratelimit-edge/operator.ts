@@ -1,8 +1,16 @@
 // What operators ask. The limits are the edge's own; all else goes on to `purchase` unchanged,
 // signed together with who acts, and only for a token whose scope contains `operator`.
 
-import { limitSchema, readLimits, setLimit, type Tier, tiers } from '#lib/buckets/limits.ts';
+import {
+  type Limits,
+  limitSchema,
+  readLimits,
+  setLimit,
+  type Tier,
+  tiers,
+} from '#lib/buckets/limits.ts';
 import type { Limit } from '#lib/buckets/take.ts';
+import type { Networks } from '#lib/http/networks.ts';
 import { operationHeader } from '#lib/http/signature.ts';
 import type { RedisClient } from '#lib/redis/connect.ts';
 import type { Log } from '#lib/telemetry/log.ts';
@@ -15,37 +23,48 @@ import { fromRedis, Unavailable } from './unavailable.ts';
 const bodyBytesMax = 65_536;
 /** A sale is verified by reading its whole topic. */
 const timeoutMs = 60_000;
+/** A warning is not worth a longer wait. */
+const lookUpTimeoutMs = 2_000;
+/** The line of the log that says who has changed which limit. */
+const changed = 'a limit was changed';
 
 interface DependsOn {
   readonly redis: RedisClient;
   readonly purchase: PurchaseClient;
+  readonly trustedProxies: Networks;
   readonly log: Log;
 }
 
 export interface Operator {
   limits(): Promise<Response>;
   /** PUT sets a limit, DELETE puts the default back; the answer is all limits. */
-  changeLimit(request: Request, tier: string): Promise<Response>;
+  changeLimit(request: Request, tier: string, operatorId: string): Promise<Response>;
   /** Everything else. */
   pass(request: Request, operatorId: string): Promise<Response>;
 }
 
-export function createOperator({ redis, purchase, log }: DependsOn): Operator {
-  const limits = async () => {
-    const { products, ...tierLimits } = await fromRedis(readLimits(redis));
-    return json(JSON.stringify({ ...tierLimits, products: Object.fromEntries(products) }));
+export function createOperator(deps: DependsOn): Operator {
+  const { redis, purchase, log } = deps;
+  const answer = ({ products, ...tierLimits }: Limits, more: readonly string[] = []) => {
+    const warnings = [...(tierLimits.ip === null ? [] : warningsOfIp(deps)), ...more];
+    return json(
+      JSON.stringify({ ...tierLimits, products: Object.fromEntries(products), warnings }),
+    );
   };
   return {
-    limits,
-    async changeLimit(request, tierGiven) {
+    limits: async () => answer(await fromRedis(readLimits(redis))),
+    async changeLimit(request, tierGiven, operatorId) {
       const asked = readTarget(tierGiven, new URL(request.url).searchParams);
       if ('response' in asked) return asked.response;
       const read = request.method === 'DELETE' ? { limit: null } : await readLimit(request);
       if ('response' in read) return read.response;
-      await fromRedis(setLimit(redis, asked, read.limit));
+      const { limit } = read;
+      const before = limitOf(await fromRedis(readLimits(redis)), asked);
+      await fromRedis(setLimit(redis, asked, limit));
       const operationId = request.headers.get(operationHeader)?.slice(0, 64);
-      log.info({ ...asked, ...read, operationId }, 'a limit was changed');
-      return limits();
+      log.info({ ...asked, before, limit, operator: operatorId, operationId }, changed);
+      const warnings = limit === null ? [] : await warningsOfProduct(purchase, asked);
+      return answer(await fromRedis(readLimits(redis)), warnings);
     },
     async pass(request, operatorId) {
       const body = await readBody(request, bodyBytesMax);
@@ -68,6 +87,33 @@ export function createOperator({ redis, purchase, log }: DependsOn): Operator {
 interface Target {
   readonly tier: Tier;
   readonly productId?: string;
+}
+
+/** What is in force for a target; null where it has none of its own. */
+function limitOf({ products, ...tierLimits }: Limits, { tier, productId }: Target): Limit | null {
+  return productId === undefined ? tierLimits[tier] : (products.get(productId) ?? null);
+}
+
+function warningsOfIp({ trustedProxies }: DependsOn): string[] {
+  if (!trustedProxies.isEmpty) return [];
+  const warning =
+    'no proxy is trusted (SECKILL_TRUSTED_PROXIES): all who come through a gateway are one address';
+  return [`ip: ${warning}, and share one limit`];
+}
+
+/** A limit may be set before its sale is made; it may also be a slip of the pen. */
+async function warningsOfProduct(purchase: PurchaseClient, target: Target): Promise<string[]> {
+  const { productId } = target;
+  if (productId === undefined) return [];
+  const path = `/products/${productId}`;
+  try {
+    const { status } = await purchase.request({ method: 'GET', path, timeoutMs: lookUpTimeoutMs });
+    if (status === 200) return [];
+    if (status === 404) return [`product: ${productId} is not on sale (yet)`];
+  } catch (error) {
+    if (!(error instanceof Unavailable)) throw error;
+  }
+  return [`product: cannot tell at the moment whether ${productId} is on sale`];
 }
 
 function readTarget(tierGiven: string, query: URLSearchParams): Target | Answer {

@@ -487,6 +487,7 @@ describe('limits', () => {
     product: { rate: 1_000, capacity: 1_000 },
     global: { rate: 20_000, capacity: 20_000 },
     products: { phone: { rate: 5_000, capacity: 6_000 } },
+    warnings: [],
   };
 
   test('get shows all tiers', async () => {
@@ -520,6 +521,29 @@ describe('limits', () => {
       ['PUT /operator/limits/product?product=phone', body],
       ['DELETE /operator/limits/product?product=phone', undefined],
     ]);
+  });
+
+  test('a warning of the edge is told, and is no failure', async () => {
+    edge.on('PUT /operator/limits/ip', { json: { ...limits, warnings: ['all are one', 'two'] } });
+    const { status, out, err } = await run(
+      'limits set ip --rate 1 --capacity 2 -o json'.split(' '),
+    );
+    expect({ status, err }).toEqual({ status: 0, err: 'warning: all are one\nwarning: two\n' });
+    expect(JSON.parse(out)).toMatchObject({ warnings: ['all are one', 'two'] });
+  });
+
+  test.each([
+    [['set', 'global', '--rate', '0', '--capacity', '1'], 64, 'usage'],
+    [['set', 'user', '--product', 'phone', '--rate', '1', '--capacity', '1'], 64, 'usage'],
+    [['get', 'world'], 64, 'usage'],
+    [['get'], 1, 'forbidden'],
+    [['reset', 'user', '--url', 'http://127.0.0.1:9'], 1, 'unreachable'],
+  ])('%j -o json: also a failure is one document', async (args, exit, outcome) => {
+    edge.on('GET /operator/limits', { problem: 'forbidden' });
+    const { status, out, err } = await run(['limits', ...args, '-o', 'json']);
+    expect({ status, lines: out.split('\n').length }).toEqual({ status: exit, lines: 2 });
+    expect(JSON.parse(out)).toEqual({ outcome, error: expect.any(String) as string });
+    expect(err).not.toBe('');
   });
 
   test.each([

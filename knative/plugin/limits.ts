@@ -11,7 +11,7 @@ import {
 } from './command.ts';
 import { usageError } from './exit.ts';
 import { productId } from './product-id.ts';
-import { table } from './table.ts';
+import { printable, table } from './table.ts';
 
 const tiers = ['global', 'product', 'user', 'ip'] as const;
 type Tier = (typeof tiers)[number];
@@ -23,6 +23,8 @@ interface Limit {
 
 type Limits = Readonly<Record<Tier, Limit | null>> & {
   readonly products: Readonly<Record<string, Limit>>;
+  /** What the operator should know about them. */
+  readonly warnings: readonly string[];
 };
 
 const amountMax = 1_000_000_000;
@@ -94,6 +96,7 @@ function pathOf(tier: Tier, product: string | undefined): string {
 }
 
 function printLimits(limits: Limits, given: Invocation): void {
+  for (const warning of limits.warnings) given.say(`warning: ${printable(warning)}`);
   given.print(limits, () => {
     const row = (tier: string, limit: Limit | null) => [
       tier,

@@ -15,7 +15,7 @@ import {
   subjectOf,
 } from '#lib/http/signature.ts';
 import { connectRedis, type RedisClient } from '#lib/redis/connect.ts';
-import { createLog } from '#lib/telemetry/log.ts';
+import { createLog, type Log } from '#lib/telemetry/log.ts';
 import { createAdmit } from '../admit.ts';
 import { createApp } from '../app.ts';
 import type { Documents } from '../documents.ts';
@@ -125,6 +125,7 @@ export interface Edge {
   readonly port: number;
   readonly redis: RedisClient;
   readonly registry: Registry;
+  readonly log: Log;
   /** Sends a purchase of one unit, unless told otherwise. */
   buy(options: BuyOptions): Promise<Response>;
   stop(): Promise<void>;
@@ -179,6 +180,7 @@ export async function startEdge(
     port,
     redis,
     registry,
+    log,
     buy: (options) => buy(url, options),
     async stop() {
       await close(server, 1_000);

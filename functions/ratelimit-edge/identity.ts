@@ -1,8 +1,17 @@
 // Who asks: a JWT is verified by jose once and then remembered until it ends. Nothing is trusted
 // that was not verified, and there is no default key.
 
-import { createRemoteJWKSet, errors, type JWTPayload, type JWTVerifyGetKey, jwtVerify } from 'jose';
+import {
+  errors,
+  type JWTHeaderParameters,
+  type JWTPayload,
+  type JWTVerifyGetKey,
+  type JWTVerifyOptions,
+  type JWTVerifyResult,
+  jwtVerify,
+} from 'jose';
 import { userIdBytesMax } from '#lib/constants.ts';
+import { createKeySet, type KeySetOptions, KeysUnavailable, keySetFreshMs } from './key-set.ts';
 import { createTokenCache } from './token-cache.ts';
 
 export interface Identity {
@@ -27,8 +36,18 @@ export interface IdentityConfig {
   readonly audience: string;
 }
 
+export interface IdentityOptions {
+  readonly now?: () => number;
+  /** The issuer did not give its keys. */
+  readonly onFault?: (error: unknown) => void;
+}
+
 const clockSkewSeconds = 30;
+/** Providers' tokens have one or two thousand; a header may hold sixteen. */
+const tokenCharactersMax = 8_192;
 const bearerPattern = /^Bearer +([\w-]+\.[\w-]+\.[\w-]*)$/i;
+/** Access tokens (RFC 9068), and those that do not say: not what the issuer signs for others. */
+const typesTaken: readonly unknown[] = [undefined, 'jwt', 'at+jwt'];
 const algorithmsOfKeySets = [
   'RS256',
   'RS384',
@@ -40,23 +59,42 @@ const algorithmsOfKeySets = [
   'ES384',
   'ES512',
   'EdDSA',
+  'Ed25519',
 ];
-const keySetTimeoutMs = 3_000;
-/** How soon a key withdrawn by the issuer stops counting, and how long one serves without it. */
-const keySetFreshMs = 600_000;
-const keySetUsableMs = 86_400_000;
 
 /** Throws where not exactly one of `key` and `jwksUrl` is given. */
 export async function createIdentify(
   config: IdentityConfig,
-  now: () => number = Date.now,
+  { now = Date.now, onFault = () => undefined }: IdentityOptions = {},
 ): Promise<Identify> {
-  const { keyFor, algorithms } = await verificationOf(config, now);
   const cache = createTokenCache<Identity>({ rememberMs: keySetFreshMs, now });
+  const onWithdrawn = () => {
+    cache.clear();
+  };
+  const { keyFor, algorithms } = await verificationOf(config, { now, onFault, onWithdrawn });
+
+  async function verified(token: string): Promise<Identified> {
+    const currentDate = new Date(now());
+    const { payload, protectedHeader } = await verifyWithAnyKey(token, keyFor, {
+      algorithms,
+      issuer: config.issuer,
+      audience: config.audience,
+      clockTolerance: clockSkewSeconds,
+      currentDate,
+      requiredClaims: ['exp', 'sub'],
+    });
+    const latestMs = currentDate.getTime() + clockSkewSeconds * 1_000;
+    const identity = identityOf(payload, protectedHeader, latestMs);
+    cache.set(token, identity, ((payload.exp ?? 0) + clockSkewSeconds) * 1_000);
+    return { outcome: 'identified', identity };
+  }
 
   return async (authorization) => {
     if (authorization === undefined) {
       return unauthenticated('the header Authorization: Bearer <token> is missing');
+    }
+    if (authorization.length > tokenCharactersMax) {
+      return unauthenticated(`the token is longer than ${tokenCharactersMax} characters`);
     }
     const token = bearerPattern.exec(authorization)?.[1];
     if (token === undefined) {
@@ -65,17 +103,7 @@ export async function createIdentify(
     const known = cache.get(token);
     if (known !== undefined) return { outcome: 'identified', identity: known };
     try {
-      const { payload } = await jwtVerify(token, keyFor, {
-        algorithms,
-        issuer: config.issuer,
-        audience: config.audience,
-        clockTolerance: clockSkewSeconds,
-        currentDate: new Date(now()),
-        requiredClaims: ['exp', 'sub'],
-      });
-      const identity = identityOf(payload);
-      cache.set(token, identity, ((payload.exp ?? 0) + clockSkewSeconds) * 1_000);
-      return { outcome: 'identified', identity };
+      return await verified(token);
     } catch (error) {
       return refusalOf(error);
     }
@@ -85,7 +113,7 @@ export async function createIdentify(
 /** The key, or the issuer's key set, and what may be signed with it: never both kinds. */
 async function verificationOf(
   { key, jwksUrl }: IdentityConfig,
-  now: () => number,
+  keySetOptions: Omit<KeySetOptions, 'url'>,
 ): Promise<{ keyFor: JWTVerifyGetKey; algorithms: string[] }> {
   if (key !== undefined && jwksUrl === undefined) {
     const secret = await crypto.subtle.importKey(
@@ -98,61 +126,74 @@ async function verificationOf(
     return { keyFor: () => secret, algorithms: ['HS256'] };
   }
   if (jwksUrl !== undefined && key === undefined) {
-    return { keyFor: keySetAt(new URL(jwksUrl), now), algorithms: algorithmsOfKeySets };
+    const keyFor = createKeySet({ ...keySetOptions, url: new URL(jwksUrl) });
+    return { keyFor, algorithms: algorithmsOfKeySets };
   }
   throw new Error('set exactly one of SECKILL_JWT_KEY and SECKILL_JWT_JWKS_URL');
 }
 
-class KeysUnavailable extends Error {}
-
-/**
- * jose's key set, which also asks again (at most every 30 s) for a key it has not seen. Ours goes
- * on with the last known keys for a day while the issuer is away.
- */
-function keySetAt(url: URL, now: () => number): JWTVerifyGetKey {
-  const keys = createRemoteJWKSet(url, {
-    timeoutDuration: keySetTimeoutMs,
-    cacheMaxAge: keySetUsableMs,
-  });
-  let reloadedAt = now();
-  return async (header, token) => {
-    if (now() - reloadedAt > keySetFreshMs) {
-      reloadedAt = now();
-      keys.reload().catch(() => undefined);
+/** Like `jwtVerify`, also for tokens that do not name their key while several are published. */
+async function verifyWithAnyKey(
+  token: string,
+  keyFor: JWTVerifyGetKey,
+  options: JWTVerifyOptions,
+): Promise<JWTVerifyResult> {
+  try {
+    return await jwtVerify(token, keyFor, options);
+  } catch (error) {
+    if (!(error instanceof errors.JWKSMultipleMatchingKeys)) throw error;
+    for await (const key of error) {
+      try {
+        return await jwtVerify(token, key, options);
+      } catch (reason) {
+        if (!(reason instanceof errors.JWSSignatureVerificationFailed)) throw reason;
+      }
     }
-    try {
-      return await keys(header, token);
-    } catch (error) {
-      if (error instanceof errors.JWKSNoMatchingKey) throw error;
-      if (error instanceof errors.JWKSMultipleMatchingKeys) throw error;
-      if (error instanceof errors.JOSENotSupported) throw error;
-      throw new KeysUnavailable('the key set is away', { cause: error });
-    }
-  };
+    throw error;
+  }
 }
 
-class UnusableSubject extends Error {}
+/** Signed by the issuer, but nobody's token for us. */
+class UnusableToken extends Error {}
 
-function identityOf({ sub, scope }: JWTPayload): Identity {
+/** What jose leaves to us: the kind of token, its times' sanity, and the subject's. */
+function identityOf(payload: JWTPayload, header: JWTHeaderParameters, latestMs: number): Identity {
+  const { sub, exp, iat, scope, scp } = payload;
+  const type = header.typ?.toLowerCase().replace(/^application\//, '');
+  if (!typesTaken.includes(type)) throw new UnusableToken('the token is not an access token');
+  if (!Number.isFinite(exp)) throw new UnusableToken('the token\'s claim "exp" does not fit');
+  if (iat !== undefined && iat * 1_000 > latestMs) {
+    throw new UnusableToken('the token\'s claim "iat" does not fit');
+  }
+  const isOperator = [scope, scp].some(namesOperator);
+  return { userId: userIdOf(sub), isOperator };
+}
+
+/** OAuth's list in one text, as `scope` or as `scp` calls it; some issuers make `scp` a list. */
+function namesOperator(scopes: unknown): boolean {
+  const list = typeof scopes === 'string' ? scopes.split(' ') : scopes;
+  return Array.isArray(list) && list.includes('operator');
+}
+
+function userIdOf(sub: unknown): string {
   const userId = typeof sub === 'string' ? sub : '';
   const bytes = Buffer.byteLength(userId);
   if (bytes < 1 || bytes > userIdBytesMax) {
-    throw new UnusableSubject(`the token's "sub" must have 1 to ${userIdBytesMax} bytes`);
+    throw new UnusableToken(`the token's "sub" must have 1 to ${userIdBytesMax} bytes`);
   }
   // Stores compare without trailing spaces, paths drop dots, UTF-8 knows no half characters:
   // each would make one user out of two.
   if (userId !== userId.trim() || /^\.\.?$/.test(userId) || !userId.isWellFormed()) {
-    throw new UnusableSubject('the token\'s "sub" must be well-formed, without outer spaces');
+    throw new UnusableToken('the token\'s "sub" must be well-formed, without outer spaces');
   }
-  const isOperator = typeof scope === 'string' && scope.split(' ').includes('operator');
-  return { userId, isOperator };
+  return userId;
 }
 
 function refusalOf(error: unknown): Identified {
   if (error instanceof KeysUnavailable) {
     return { outcome: 'unavailable', detail: 'tokens cannot be verified at the moment' };
   }
-  if (error instanceof UnusableSubject) return unauthenticated(error.message);
+  if (error instanceof UnusableToken) return unauthenticated(error.message);
   if (error instanceof errors.JWTExpired) return unauthenticated('the token has expired');
   if (error instanceof errors.JWTClaimValidationFailed) {
     return unauthenticated(`the token's claim "${error.claim}" does not fit`);

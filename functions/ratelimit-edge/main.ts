@@ -37,12 +37,18 @@ async function start(): Promise<void> {
     'PORT',
   ]);
   const log = createLog('ratelimit-edge', env.SECKILL_LOG_LEVEL);
-  const identify = await createIdentify({
-    key: env.SECKILL_JWT_KEY,
-    jwksUrl: env.SECKILL_JWT_JWKS_URL,
-    issuer: env.SECKILL_JWT_ISSUER,
-    audience: env.SECKILL_JWT_AUDIENCE,
-  });
+  const onFault = (err: unknown) => {
+    log.warn({ err }, 'the keys of the issuer of tokens cannot be read');
+  };
+  const identify = await createIdentify(
+    {
+      key: env.SECKILL_JWT_KEY,
+      jwksUrl: env.SECKILL_JWT_JWKS_URL,
+      issuer: env.SECKILL_JWT_ISSUER,
+      audience: env.SECKILL_JWT_AUDIENCE,
+    },
+    { onFault },
+  );
   const registry = createRegistry('ratelimit-edge');
   const metrics = createEdgeMetrics(registry);
   const redis = connectRedis(env.SECKILL_REDIS_URL, log);

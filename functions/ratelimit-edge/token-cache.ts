@@ -5,10 +5,14 @@ export interface TokenCache<Value> {
   get(token: string): Value | undefined;
   /** `endsAtMs`: when the token itself ends (epoch). */
   set(token: string, value: Value, endsAtMs: number): void;
+  /** Forgets all. */
+  clear(): void;
 }
 
-/** About 100,000 tokens of common length. */
-const charactersMaxByDefault = 32 * 1_024 * 1_024;
+/** About 100,000 tokens of common length, and less than 100 MB of memory for any. */
+const charactersMaxByDefault = 48 * 1_024 * 1_024;
+/** What an entry needs beside its token: without it short tokens would cost what nobody counts. */
+const charactersOfEntry = 200;
 
 /** Nothing is remembered longer than `rememberMs`, so that a withdrawn key stops counting. */
 export function createTokenCache<Value>({
@@ -27,7 +31,7 @@ export function createTokenCache<Value>({
   let characters = 0;
 
   const forget = (token: string) => {
-    if (entries.delete(token)) characters -= token.length;
+    if (entries.delete(token)) characters -= weightOf(token);
   };
 
   return {
@@ -37,18 +41,27 @@ export function createTokenCache<Value>({
       forget(token);
       if (entry.untilMs <= now()) return undefined;
       entries.set(token, entry);
-      characters += token.length;
+      characters += weightOf(token);
       return entry.value;
     },
     set(token, value, endsAtMs) {
       forget(token);
       entries.set(token, { value, untilMs: Math.min(endsAtMs, now() + rememberMs) });
-      characters += token.length;
+      characters += weightOf(token);
       while (characters > charactersMax) {
         const oldest = byAge.next();
         if (oldest.done) byAge = entries.keys();
         else forget(oldest.value);
       }
     },
+    clear() {
+      entries.clear();
+      byAge = entries.keys();
+      characters = 0;
+    },
   };
+}
+
+function weightOf(token: string): number {
+  return token.length + charactersOfEntry;
 }

@@ -15,6 +15,14 @@ test('each wait is shorter than the wait of whoever waits for it', () => {
   expect(new Set(waits).size).toBe(waits.length);
 });
 
+test('one product never takes all the places of the edge, nor do those that are made up', () => {
+  const { edgeBatchesInFlightMax, edgeUnknownBatchesInFlightMax } = constants;
+  expect(constants.edgeBatchesInFlightPerProduct).toBeLessThan(edgeBatchesInFlightMax / 2);
+  expect(edgeUnknownBatchesInFlightMax).toBeLessThan(edgeBatchesInFlightMax / 2);
+  expect(constants.edgeQueuePerProductMax).toBeLessThan(constants.edgeQueueMax);
+  expect(constants.edgeUnknownQueueMax).toBeLessThan(constants.edgeQueuePerProductMax);
+});
+
 test('a lock outlives a send, so that a slow ack does not cost the holder its 202', () => {
   expect(constants.kafkaSendTimeoutMs).toBeLessThan(constants.lockTtlMs);
 });

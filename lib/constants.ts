@@ -24,7 +24,13 @@ export const sendBytesMax = 512 * 1_024;
 
 /** The edge's side of the hop to `purchase`. */
 export const edgeBatchesInFlightPerProduct = 4;
+/** Of all products: as many connections. */
+export const edgeBatchesInFlightMax = 128;
 export const edgeQueuePerProductMax = 10_000;
+export const edgeQueueMax = 20_000;
+/** Of all product ids together that nothing has shown to exist: buyers make them up. */
+export const edgeUnknownBatchesInFlightMax = 8;
+export const edgeUnknownQueueMax = 1_000;
 
 /** The seller's bounded queue per product; a full one answers 503 at once. */
 export const sellerQueuePerProductMax = 20_000;

@@ -6,6 +6,7 @@ import { type ProblemDetails, problem } from '#lib/http/problem.ts';
 import { isoTimeOf } from '#lib/order-event.ts';
 import { OUTCOMES, type Outcome, type PurchaseAnswer } from '#lib/outcome.ts';
 import type { Admitted } from './admit.ts';
+import type { NoPlace } from './forward.ts';
 import type { Identified } from './identity.ts';
 import { respondLimited } from './limited.ts';
 
@@ -38,7 +39,11 @@ export function refuse(outcome: Outcome, details: ProblemDetails = {}): Answer {
 const askAgain =
   'not known to be decided: send the same request with the same Idempotency-Key again';
 
-export function answerPurchase(productId: string, orderId: string, answer: PurchaseAnswer): Answer {
+export function answerPurchase(
+  productId: string,
+  orderId: string,
+  answer: PurchaseAnswer | NoPlace,
+): Answer {
   switch (answer.outcome) {
     case 'accepted':
     case 'replayed':
@@ -57,12 +62,21 @@ export function answerPurchase(productId: string, orderId: string, answer: Purch
     case 'key_reused':
       return refuse('key_reused', { detail: 'quantity: not the one this Idempotency-Key bought' });
     case 'unavailable':
-      return refuse('unavailable', { detail: askAgain });
+      return answerUnavailable('retryAfterSeconds' in answer ? answer : undefined);
     case 'limit_reached':
     case 'ended':
     case 'paused':
       return refuse(answer.outcome);
   }
+}
+
+function answerUnavailable(noPlace: NoPlace | undefined): Answer {
+  if (noPlace === undefined) return refuse('unavailable', { detail: askAgain });
+  const { retryAfterSeconds } = noPlace;
+  return refuse('unavailable', {
+    detail: `too many are waiting; try again in ${retryAfterSeconds} s with this Idempotency-Key`,
+    headers: { 'retry-after': String(retryAfterSeconds) },
+  });
 }
 
 function acceptance(

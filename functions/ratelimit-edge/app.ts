@@ -15,6 +15,7 @@ import { createClientAddress } from './client-address.ts';
 import { answerDocument, type Documents } from './documents.ts';
 import type { Forward } from './forward.ts';
 import type { Identify, Identity } from './identity.ts';
+import type { KnownProducts } from './known-products.ts';
 import type { EdgeMetrics, RouteName } from './metrics.ts';
 import { answerOpenApi } from './openapi.ts';
 import { createOperator } from './operator.ts';
@@ -29,6 +30,7 @@ export interface EdgeDependencies {
   readonly refusals: Refusals;
   readonly admit: Admit;
   readonly forward: Forward;
+  readonly known: KnownProducts;
   readonly purchase: PurchaseClient;
   readonly redis: RedisClient;
   /** Whose word counts about where a request comes from. */

@@ -1,15 +1,11 @@
 // Sends admitted purchases on in batches per product: the first at once, and whatever comes while
-// batches are in flight together as the next one. One slow product holds up no other, and no
-// purchase waits here longer than it may: it is then refused unsent, so that nothing was decided.
+// batches are in flight together as the next one. Everything is bounded: what waits, what is in
+// flight, and for how long, of one product and of all. Who finds no place or has waited too long
+// is refused unsent, so that nothing was decided, and is told when there may be one.
 
-import {
-  batchOrdersMax,
-  edgeBatchesInFlightPerProduct,
-  edgeForwardTimeoutMs,
-  edgeQueuePerProductMax,
-  edgeRequestTimeoutMs,
-} from '#lib/constants.ts';
 import type { PurchaseAnswer } from '#lib/outcome.ts';
+import { type Batch, Lanes, queueTimeMaxMs, type Waiting } from './forward-lanes.ts';
+import type { KnownProducts } from './known-products.ts';
 
 export interface ForwardedPurchase {
   readonly orderId: string;
@@ -24,104 +20,79 @@ export type SendBatch = (
   purchases: readonly ForwardedPurchase[],
 ) => Promise<PurchaseAnswer[]>;
 
-/** Never rejects; `unavailable` where nothing was decided or nobody knows. */
-export type Forward = (productId: string, purchase: ForwardedPurchase) => Promise<PurchaseAnswer>;
-
-/** What is left of a request's time when its batch takes all of its own. */
-export const queueTimeMaxMs = edgeRequestTimeoutMs - edgeForwardTimeoutMs;
-
-interface Waiting {
-  readonly purchase: ForwardedPurchase;
-  readonly answer: (answer: PurchaseAnswer) => void;
-  readonly giveUpAtMs: number;
+/** Refused here, before anything was sent. */
+export interface NoPlace {
+  readonly outcome: 'unavailable';
+  readonly retryAfterSeconds: number;
 }
 
-interface Lane {
-  readonly productId: string;
-  waiting: Waiting[];
-  inFlight: number;
-  scheduled: boolean;
-  expiry: NodeJS.Timeout | undefined;
+/** Never rejects; `unavailable` where nothing was decided or nobody knows. */
+export type Forward = (
+  productId: string,
+  purchase: ForwardedPurchase,
+) => Promise<PurchaseAnswer | NoPlace>;
+
+interface DependsOn {
+  readonly sendBatch: SendBatch;
+  readonly known: KnownProducts;
+}
+
+interface Item extends Waiting {
+  readonly purchase: ForwardedPurchase;
+  readonly answer: (answer: PurchaseAnswer | NoPlace) => void;
 }
 
 const unavailable: PurchaseAnswer = { outcome: 'unavailable' };
 
-export function createForward(sendBatch: SendBatch): Forward {
-  const lanes = new Map<string, Lane>();
+export function createForward({ sendBatch, known }: DependsOn): Forward {
+  const lanes = new Lanes<Item>();
+  let isScheduled = false;
 
-  const laneOf = (productId: string): Lane => {
-    const known = lanes.get(productId);
-    if (known !== undefined) return known;
-    const lane = { productId, waiting: [], inFlight: 0, scheduled: false, expiry: undefined };
-    lanes.set(productId, lane);
-    return lane;
+  const send = async ({ productId, items, ended }: Batch<Item>) => {
+    const purchases = items.map(({ purchase }) => purchase);
+    const answers = await sendBatch(productId, purchases).catch(() => []);
+    const isShown = answers.some(showsProduct);
+    if (isShown) known.learn(productId);
+    ended(isShown);
+    // The next batches first: to answer all of this one takes a while.
+    sendAll();
+    items.forEach(({ answer }, place) => {
+      answer(answers[place] ?? unavailable);
+    });
   };
-
-  const sendWaiting = (lane: Lane) => {
-    while (lane.waiting.length > 0 && lane.inFlight < edgeBatchesInFlightPerProduct) {
-      void send(lane, lane.waiting.splice(0, batchOrdersMax));
-    }
-    expireLater(lane);
+  const sendAll = () => {
+    for (let batch = lanes.next(); batch !== undefined; batch = lanes.next()) void send(batch);
   };
 
   // What was admitted together travels together: a tick comes when no promise is left that could
   // bring another one. Not later: on a busy edge the event-loop turn goes on for milliseconds.
-  const schedule = (lane: Lane) => {
-    if (lane.scheduled || lane.inFlight >= edgeBatchesInFlightPerProduct) return;
-    lane.scheduled = true;
+  const schedule = () => {
+    if (isScheduled) return;
+    isScheduled = true;
     process.nextTick(() => {
-      lane.scheduled = false;
-      sendWaiting(lane);
+      isScheduled = false;
+      sendAll();
     });
-  };
-
-  const send = async (lane: Lane, batch: readonly Waiting[]) => {
-    lane.inFlight += 1;
-    const answers = await sendBatch(
-      lane.productId,
-      batch.map(({ purchase }) => purchase),
-    ).catch(() => []);
-    lane.inFlight -= 1;
-    // The next batch first: to answer all of this one takes a while.
-    sendWaiting(lane);
-    batch.forEach(({ answer }, place) => {
-      answer(answers[place] ?? unavailable);
-    });
-    if (lane.waiting.length === 0 && lane.inFlight === 0) lanes.delete(lane.productId);
   };
 
   return (productId, purchase) =>
     new Promise((answer) => {
-      const lane = laneOf(productId);
-      if (lane.waiting.length >= edgeQueuePerProductMax) {
-        answer(unavailable);
-        return;
-      }
       const giveUpAtMs = performance.now() + queueTimeMaxMs;
-      lane.waiting.push({ purchase, answer, giveUpAtMs });
-      schedule(lane);
-      expireLater(lane);
+      const refuse = (placeInMs: number) => {
+        const retryAfterSeconds = Math.max(1, Math.ceil(placeInMs / 1_000));
+        answer({ outcome: 'unavailable', retryAfterSeconds });
+      };
+      const add = (isKnown: boolean) => {
+        lanes.add(productId, isKnown, { purchase, answer, refuse, giveUpAtMs });
+        schedule();
+      };
+      const found = known.find(productId);
+      if (found === true) add(true);
+      else void found.then(add);
     });
 }
 
-/** Sees to it that those who have waited too long are answered; the longest wait comes first. */
-function expireLater(lane: Lane): void {
-  const [head] = lane.waiting;
-  if (head === undefined) {
-    clearTimeout(lane.expiry);
-    lane.expiry = undefined;
-    return;
-  }
-  lane.expiry ??= setTimeout(
-    () => {
-      lane.expiry = undefined;
-      const firstToKeep = lane.waiting.findIndex(
-        ({ giveUpAtMs }) => giveUpAtMs > performance.now(),
-      );
-      const expired = lane.waiting.splice(0, firstToKeep < 0 ? lane.waiting.length : firstToKeep);
-      for (const { answer } of expired) answer(unavailable);
-      expireLater(lane);
-    },
-    Math.max(0, head.giveUpAtMs - performance.now()),
-  );
+/** Whoever is told that there is no such product, or nothing, has not learned that there is one. */
+function showsProduct({ outcome }: PurchaseAnswer): boolean {
+  return outcome !== 'unknown_product' && outcome !== 'unavailable';
 }

@@ -14,6 +14,7 @@ import { createApp } from './app.ts';
 import { loadDocuments } from './documents.ts';
 import { createForward } from './forward.ts';
 import { createIdentify } from './identity.ts';
+import { createKnownProducts } from './known-products.ts';
 import { createLimitsNow } from './limits-now.ts';
 import { createEdgeMetrics } from './metrics.ts';
 import { createPurchaseClient } from './purchase-client.ts';
@@ -59,12 +60,17 @@ async function start(): Promise<void> {
   const observeBatch = (orders: number) => {
     metrics.batchSent(orders);
   };
+  const known = createKnownProducts(redis);
   const readiness = createReadiness();
   const app = createApp({
     identify,
     refusals: createRefusals(redis),
     admit: createAdmit({ redis, limitsNow: createLimitsNow(redis) }),
-    forward: createForward(createSendBatch({ purchase: batches, log, observeBatch })),
+    forward: createForward({
+      sendBatch: createSendBatch({ purchase: batches, log, observeBatch }),
+      known,
+    }),
+    known,
     purchase,
     redis,
     trustedProxies: env.SECKILL_TRUSTED_PROXIES,

@@ -21,6 +21,7 @@ import { createApp } from '../app.ts';
 import type { Documents } from '../documents.ts';
 import { createForward, type ForwardedPurchase } from '../forward.ts';
 import { createIdentify } from '../identity.ts';
+import { createKnownProducts } from '../known-products.ts';
 import { createLimitsNow } from '../limits-now.ts';
 import { createEdgeMetrics } from '../metrics.ts';
 import { createPurchaseClient } from '../purchase-client.ts';
@@ -150,6 +151,7 @@ export async function startEdge(
   const registry = new Registry();
   const metrics = createEdgeMetrics(registry);
   const purchase = createPurchaseClient(purchaseUrl, signingKeys);
+  const known = createKnownProducts(redis);
   const readiness = createReadiness();
   const observeBatch = (orders: number) => {
     metrics.batchSent(orders);
@@ -158,7 +160,8 @@ export async function startEdge(
     identify: await createIdentify({ key: jwtKey, issuer: 'seckill', audience: 'seckill' }),
     refusals: createRefusals(redis),
     admit: createAdmit({ redis, limitsNow: createLimitsNow(redis) }),
-    forward: createForward(createSendBatch({ purchase, log, observeBatch })),
+    forward: createForward({ sendBatch: createSendBatch({ purchase, log, observeBatch }), known }),
+    known,
     purchase,
     redis,
     trustedProxies,

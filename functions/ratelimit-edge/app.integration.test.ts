@@ -182,6 +182,16 @@ describe('when `purchase` fails', () => {
     ['dies in the middle', (_request, response) => response.destroy()],
     ['says 503', (_request, response) => response.writeHead(503).end('{}')],
     ['says 401', (_request, response) => response.writeHead(401).end('{}')],
+    ['says 404', (_request, response) => response.writeHead(404).end('{}')],
+    ['says 413', (_request, response) => response.writeHead(413).end('{}')],
+    ['redirects', (_request, response) => response.writeHead(307, { location: '/' }).end()],
+    [
+      'is cut off in the middle of its answer',
+      (_request, response) => {
+        response.write('{"answers":[{"outcome":"accepted"', () => response.destroy());
+      },
+    ],
+    ['says too much', (_request, response) => response.end(`{"answers":"${'x'.repeat(70_000)}"}`)],
     ['says 500 with a stack', (_request, response) => response.writeHead(500).end('at x.ts:1')],
     ['does not speak JSON', (_request, response) => response.end('<html>')],
     ['says null', (_request, response) => response.end('null')],

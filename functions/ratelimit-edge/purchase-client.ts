@@ -1,10 +1,12 @@
 // The hop to `purchase`: kept connections, every request signed (decision 13) and over within a
-// time-out. What purchase does not answer is `Unavailable`, never a guess. Node's own client: a
-// batch carries many purchases, so its speed is not what counts, but it is there when we start.
+// time-out, few waiting for a connection, no answer larger than it may be. What purchase does not
+// answer is `Unavailable`, never a guess. Node's own client: a batch carries many purchases, so its
+// speed is not what counts, but it is there when we start.
 
 import { Agent, type ClientRequest, request as plainRequest } from 'node:http';
 import { Agent as TlsAgent, request as tlsRequest } from 'node:https';
-import { edgeForwardTimeoutMs } from '#lib/constants.ts';
+import type { Socket } from 'node:net';
+import { edgeBatchesInFlightMax, edgeForwardTimeoutMs } from '#lib/constants.ts';
 import {
   operationHeader,
   operatorHeader,
@@ -26,6 +28,13 @@ export interface PurchaseRequest {
   /** Under which id, as the operator gave it. */
   readonly operationId?: string | undefined;
   readonly timeoutMs?: number;
+  /** Of an answer's body; one that is larger is none. */
+  readonly bytesMax?: number;
+  /**
+   * Sent twice it does no more than once. A GET is; a batch is by its order ids, and an answer to
+   * its second run is as true as to its first.
+   */
+  readonly isRepeatable?: boolean;
 }
 
 export interface PurchaseResponse {
@@ -42,10 +51,12 @@ export interface PurchaseClient {
 }
 
 const connectTimeoutMs = 1_000;
+const answerBytesMax = 8 * 1_024 * 1_024;
+/** In all: so many more than there are connections wait for one. */
+const requestsMax = 2 * edgeBatchesInFlightMax;
 const agentOptions = {
   keepAlive: true,
-  /** More than a handful of slow products can hold at their in-flight limits. */
-  maxSockets: 128,
+  maxSockets: edgeBatchesInFlightMax,
   /** Of an idle connection: shorter than purchase keeps it, so that we are who closes it. */
   timeout: 4_000,
 };
@@ -55,21 +66,37 @@ export function createPurchaseClient(url: string, signingKeys: readonly string[]
   const isTls = protocol === 'https:';
   const agent = isTls ? new TlsAgent(agentOptions) : new Agent(agentOptions);
   const begin = isTls ? tlsRequest : plainRequest;
+  let underWay = 0;
+
+  const attempt = async (request: PurchaseRequest, giveUpAtMs: number) => {
+    const { method, path, body = '', bytesMax = answerBytesMax } = request;
+    const headers = headersOf(request, body, signingKeys);
+    const outgoing = begin({ agent, hostname, port, method, path, headers });
+    const overall = setTimeout(() => {
+      outgoing.destroy(new Error('no answer in time'));
+    }, giveUpAtMs - performance.now());
+    try {
+      return await exchange(outgoing, body, bytesMax);
+    } finally {
+      clearTimeout(overall);
+    }
+  };
+
   return {
-    async request({ timeoutMs = edgeForwardTimeoutMs, body = '', ...request }) {
-      const { method, path } = request;
-      let overall: NodeJS.Timeout | undefined;
+    async request(request) {
+      if (underWay >= requestsMax) throw new Unavailable('too much is asked of purchase');
+      const { timeoutMs = edgeForwardTimeoutMs, isRepeatable = request.method === 'GET' } = request;
+      const giveUpAtMs = performance.now() + timeoutMs;
+      underWay += 1;
       try {
-        const headers = headersOf(request, body, signingKeys);
-        const outgoing = begin({ agent, hostname, port, method, path, headers });
-        overall = setTimeout(() => {
-          outgoing.destroy(new Error(`no answer within ${timeoutMs} ms`));
-        }, timeoutMs);
-        return await exchange(outgoing, body);
+        return await attempt(request, giveUpAtMs).catch((error: unknown) => {
+          if (isRepeatable && error instanceof StaleConnection) return attempt(request, giveUpAtMs);
+          throw error;
+        });
       } catch (error) {
         throw new Unavailable('purchase did not answer', { cause: error });
       } finally {
-        clearTimeout(overall);
+        underWay -= 1;
       }
     },
     close() {
@@ -78,24 +105,38 @@ export function createPurchaseClient(url: string, signingKeys: readonly string[]
   };
 }
 
-function exchange(outgoing: ClientRequest, body: string): Promise<PurchaseResponse> {
+/**
+ * A kept connection ended before a byte of the answer came. Most likely it was closed just as we
+ * sent, and nobody has read the request; that somebody has cannot be told from here.
+ */
+class StaleConnection extends Error {}
+
+function exchange(
+  outgoing: ClientRequest,
+  body: string,
+  bytesMax: number,
+): Promise<PurchaseResponse> {
   return new Promise((resolve, reject) => {
-    outgoing.on('error', reject);
+    let bytesReadBefore = 0;
+    outgoing.on('error', (error: NodeJS.ErrnoException) => {
+      const isClosed = error.code === 'ECONNRESET' || error.code === 'EPIPE';
+      const isUnheard = outgoing.socket?.bytesRead === bytesReadBefore;
+      const isStale = isClosed && isUnheard && outgoing.reusedSocket;
+      reject(isStale ? new StaleConnection(error.message, { cause: error }) : error);
+    });
     outgoing.on('socket', (socket) => {
-      if (!socket.connecting) return;
-      const connecting = setTimeout(() => {
-        outgoing.destroy(new Error(`no connection within ${connectTimeoutMs} ms`));
-      }, connectTimeoutMs);
-      for (const event of ['connect', 'close']) {
-        socket.once(event, () => {
-          clearTimeout(connecting);
-        });
-      }
+      bytesReadBefore = socket.bytesRead;
+      if (socket.connecting) limitConnecting(outgoing, socket);
     });
     outgoing.on('response', (response) => {
       const chunks: Buffer[] = [];
+      let bytes = 0;
       response.on('error', reject);
-      response.on('data', (chunk: Buffer) => chunks.push(chunk));
+      response.on('data', (chunk: Buffer) => {
+        bytes += chunk.length;
+        chunks.push(chunk);
+        if (bytes > bytesMax) outgoing.destroy(new Error(`more than ${bytesMax} bytes`));
+      });
       response.on('end', () => {
         const { statusCode: status = 0, headers } = response;
         resolve({ status, headers, body: Buffer.concat(chunks).toString() });
@@ -103,6 +144,17 @@ function exchange(outgoing: ClientRequest, body: string): Promise<PurchaseRespon
     });
     outgoing.end(body);
   });
+}
+
+function limitConnecting(outgoing: ClientRequest, socket: Socket): void {
+  const connecting = setTimeout(() => {
+    outgoing.destroy(new Error(`no connection within ${connectTimeoutMs} ms`));
+  }, connectTimeoutMs);
+  for (const event of ['connect', 'close']) {
+    socket.once(event, () => {
+      clearTimeout(connecting);
+    });
+  }
 }
 
 function headersOf(

@@ -14,9 +14,21 @@ interface DependsOn {
   readonly observeBatch: (orders: number) => void;
 }
 
+/** A hundred bytes for each of the fullest batch are enough; nobody fills our memory. */
+const bytesMax = 64 * 1_024;
+/** A batch is a purchase of many: it is said once in a while that they fail, not each time. */
+const sayEveryMs = 10_000;
+
 export function createSendBatch({ purchase, log, observeBatch }: DependsOn): SendBatch {
-  // One line when it goes away and one when it is back, not one per batch.
-  let away = false;
+  let saidAtMs = Number.NEGATIVE_INFINITY;
+  let failed = 0;
+  const noteFailure = (error: unknown) => {
+    failed += 1;
+    if (performance.now() - saidAtMs < sayEveryMs) return;
+    log.warn({ err: error, batches: failed }, 'purchase has not answered batches');
+    saidAtMs = performance.now();
+    failed = 0;
+  };
   return async (productId, purchases) => {
     observeBatch(purchases.length);
     try {
@@ -24,15 +36,13 @@ export function createSendBatch({ purchase, log, observeBatch }: DependsOn): Sen
         method: 'POST',
         path: `/products/${productId}/purchases`,
         body: JSON.stringify({ purchases }),
+        isRepeatable: true,
+        bytesMax,
       });
       if (status !== 200) throw new Unavailable(`purchase answered ${status}`);
-      const answers = parseAnswers(body, purchases.length);
-      if (away) log.info('purchase is back');
-      away = false;
-      return answers;
+      return parseAnswers(body, purchases.length);
     } catch (error) {
-      if (!away) log.warn({ err: error }, 'purchase is away');
-      away = true;
+      noteFailure(error);
       throw error;
     }
   };

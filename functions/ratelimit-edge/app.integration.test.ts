@@ -3,6 +3,8 @@ import { redis as redisStore } from '#knative/local/stores/redis.ts';
 import { recordBatch } from '#lib/board/board.ts';
 import { pseudonymOf } from '#lib/board/pseudonym.ts';
 import { setLimit } from '#lib/buckets/limits.ts';
+import { edgeUnknownBatchesInFlightMax } from '#lib/constants.ts';
+import { saleKeys } from '#lib/names.ts';
 import type { OrderEvent } from '#lib/order-event.ts';
 import { orderIdOf } from '#lib/order-id.ts';
 import { OUTCOMES, type PurchaseAnswer } from '#lib/outcome.ts';
@@ -177,6 +179,42 @@ describe('a purchase', () => {
   });
 });
 
+describe('product ids that buyers make up', () => {
+  const buyMadeUp = async (index: number) => {
+    const token = await tokenFor(`inventor ${index}`);
+    return edge.buy({ productId: `made-up-${index}`, token });
+  };
+  const isMadeUp = ({ path }: { path: string }) => path.includes('made-up');
+
+  test('hold up no product that Redis has, not even at an edge that knows of none', async () => {
+    const held: (() => void)[] = [];
+    purchase.answer = (request, response) => {
+      if (!isMadeUp(request)) {
+        acceptAll(request, response);
+        return;
+      }
+      held.push(() => {
+        answerBatch(request, response, () => ({ outcome: 'unknown_product' }));
+      });
+    };
+    await edge.redis.hset(saleKeys('on-sale').sale, 'state', 'on_sale');
+    const flood = Array.from({ length: 200 }, (_, index) => buyMadeUp(index));
+    await vi.waitFor(() => {
+      expect(held).toHaveLength(edgeUnknownBatchesInFlightMax);
+    }, 5_000);
+    expect((await edge.buy({ productId: 'on-sale' })).status).toBe(202);
+    expect(purchase.seen.filter(isMadeUp)).toHaveLength(edgeUnknownBatchesInFlightMax);
+    const answering = setInterval(() => {
+      for (const answer of held.splice(0)) answer();
+    });
+    const outcomes = (await Promise.all(flood)).map(({ status }) => status);
+    clearInterval(answering);
+    // Each was answered: by purchase, or that it had waited too long.
+    for (const status of outcomes) expect([404, 503]).toContain(status);
+    expect(outcomes).toContain(404);
+  });
+});
+
 describe('when `purchase` fails', () => {
   test.each<[string, FakePurchase['answer']]>([
     ['dies in the middle', (_request, response) => response.destroy()],
@@ -235,20 +273,28 @@ describe('when `purchase` fails', () => {
     expect((await edge.buy({})).status).toBe(202);
   });
 
-  test('reads say so too', async () => {
+  test('reads say so too, and of the products a moment longer: nobody’s crowd asks in vain', async () => {
+    const other = await startEdge(store.address, purchase.url);
+    const headers = { authorization: `Bearer ${await tokenFor('user')}` };
+    const ask = (path: string) => fetch(`${other.url}${path}`, { headers });
     purchase.answer = (_request, response) => response.writeHead(500).end('oops');
-    const token = await tokenFor('user');
     const orderId = orderIdOf('p1', 'user', 'key-of-the-test');
     for (const path of [
       '/api/products',
       '/api/products/p9',
+      '/api/products/p9/leaderboard',
       '/api/orders',
       `/api/orders/${orderId}`,
     ]) {
-      const response = await get(path, token);
+      const response = await ask(path);
       expect(response.status, path).toBe(503);
       expect(response.headers.get('retry-after')).toBe('1');
     }
+    purchase.answer = (_request, response) => response.end('{"products":[]}');
+    await vi.waitFor(async () => {
+      expect((await ask('/api/products')).status).toBe(200);
+    }, 5_000);
+    await other.stop();
   });
 });
 
@@ -365,6 +411,20 @@ describe('leaderboards', () => {
     const response = await get(`/api/products/p1/leaderboard?${query}`);
     expect(response.status).toBe(400);
     expect((await bodyOf(response)).detail).toMatch(new RegExp(`^${field}: `));
+  });
+
+  test('an empty one is of a product that exists, or there is none', async () => {
+    purchase.answer = ({ path }, response) => {
+      if (path === '/products/new') response.end(JSON.stringify({ productId: 'new', now: null }));
+      else response.writeHead(404).end('{}');
+    };
+    expect(await bodyOf(await get('/api/products/new/leaderboard'))).toMatchObject({ entries: [] });
+    const none = await get('/api/products/none/leaderboard');
+    expect(none.status).toBe(404);
+    expect(await bodyOf(none)).toMatchObject({ outcome: 'unknown_product' });
+    // Where there is one, nobody is asked.
+    await get('/api/products/p1/leaderboard');
+    expect(purchase.seen.map(({ path }) => path)).toEqual(['/products/new', '/products/none']);
   });
 
   test('are public: a token that is none changes nothing', async () => {

@@ -31,7 +31,10 @@ export interface EdgeDependencies {
   readonly admit: Admit;
   readonly forward: Forward;
   readonly known: KnownProducts;
+  /** Each with connections of its own: what hangs, or is asked too often, holds up no other. */
+  readonly catalogue: PurchaseClient;
   readonly purchase: PurchaseClient;
+  readonly operators: PurchaseClient;
   readonly redis: RedisClient;
   /** Whose word counts about where a request comes from. */
   readonly trustedProxies: Networks;
@@ -107,9 +110,10 @@ function buyRoute(deps: EdgeDependencies): Route {
 }
 
 function readRoutes(deps: EdgeDependencies): Route[] {
-  const products = createProducts(deps.purchase);
+  const { redis, pseudonymKey, known } = deps;
+  const products = createProducts({ purchase: deps.catalogue, known });
   const orders = createOrders(deps.purchase);
-  const boards = createBoards(deps.redis, deps.pseudonymKey);
+  const boards = createBoards({ redis, pseudonymKey, products });
   const query = ({ req }: Context) => new URL(req.url).searchParams;
   const get = (path: string, name: RouteName, handler: Handler): Route => {
     return { method: 'GET', path, name, handler };
@@ -136,7 +140,7 @@ function readRoutes(deps: EdgeDependencies): Route[] {
 }
 
 function operatorRoutes(deps: EdgeDependencies): Route[] {
-  const operator = createOperator(deps);
+  const operator = createOperator({ ...deps, purchase: deps.operators });
   const limitsPath = '/operator/limits';
   const change: Handler = (context) =>
     asOperator(deps, context, ({ userId }) =>

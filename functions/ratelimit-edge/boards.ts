@@ -9,6 +9,7 @@ import { isoTimeOf } from '#lib/order-event.ts';
 import type { RedisClient } from '#lib/redis/connect.ts';
 import { type Answer, json, refuse } from './answers.ts';
 import { createCached } from './cached.ts';
+import type { Products } from './products.ts';
 import { faultOfProductId } from './purchase-request.ts';
 import { fromRedis } from './unavailable.ts';
 
@@ -25,7 +26,13 @@ const entriesMax = 1_000;
 const limitDefault = 10;
 export const boardLimitMax = 100;
 
-export function createBoards(redis: RedisClient, pseudonymKey: string): Boards {
+interface DependsOn {
+  readonly redis: RedisClient;
+  readonly pseudonymKey: string;
+  readonly products: Pick<Products, 'exists'>;
+}
+
+export function createBoards({ redis, pseudonymKey, products }: DependsOn): Boards {
   const top = createCached({
     freshMs,
     entriesMax,
@@ -56,6 +63,11 @@ export function createBoards(redis: RedisClient, pseudonymKey: string): Boards {
         ...readScore(by, score),
       });
       const entries = places.map(shown);
+      // Nobody has bought yet, or there is nothing to buy.
+      if (entries.length === 0 && !(await products.exists(productId))) {
+        return refuse('unknown_product', { detail: 'productId: there is no such product' })
+          .response;
+      }
       return json(JSON.stringify({ productId, by, entries, ...(own && { me: shown(own) }) }));
     },
     async ofProducts(query) {

@@ -1,5 +1,8 @@
 // Reads that many ask for at the same moment: one of them asks, all get its answer, and for a
-// moment afterwards it is given from memory. Failures are not kept.
+// moment afterwards it is given from memory. So is a failure; and while it is looked whether it has
+// passed, nobody else waits for that. However many ask, and however slowly it fails, they are few.
+
+import { Unavailable } from './unavailable.ts';
 
 export interface Loaded<Value> {
   readonly value: Value;
@@ -10,33 +13,50 @@ export interface Loaded<Value> {
 interface Entry<Value> {
   readonly loading: Promise<{ value: Value; loadedAtMs: number }>;
   freshUntilMs: number;
+  isLoading: boolean;
+  /** Why it failed; of one that is loading, why the one before it did. */
+  failure: Error | undefined;
 }
 
-/** At most `entriesMax` keys are kept, so that asking for nonsense costs no memory. */
+export interface CachedOptions<Value> {
+  readonly freshMs: number;
+  /** So many keys are kept, so that asking for nonsense costs no memory. */
+  readonly entriesMax: number;
+  /** So many are loaded at once; further ones are `Unavailable`. */
+  readonly loadingMax?: number;
+  readonly load: (key: string) => Promise<Value>;
+  readonly now?: () => number;
+}
+
+/** Rejects with what `load` rejects with. */
 export function createCached<Value>({
   freshMs,
   entriesMax,
+  loadingMax = Number.POSITIVE_INFINITY,
   load,
   now = () => performance.now(),
-}: {
-  freshMs: number;
-  entriesMax: number;
-  load: (key: string) => Promise<Value>;
-  now?: () => number;
-}): (key: string) => Promise<Loaded<Value>> {
+}: CachedOptions<Value>): (key: string) => Promise<Loaded<Value>> {
   const entries = new Map<string, Entry<Value>>();
+  let loadingNow = 0;
 
-  const start = (key: string): Entry<Value> => {
+  const start = (key: string, before: Entry<Value> | undefined): Entry<Value> => {
+    if (loadingNow >= loadingMax) throw new Unavailable('too much is asked at once');
+    loadingNow += 1;
+    const ended = (failure?: Error) => {
+      loadingNow -= 1;
+      entry.isLoading = false;
+      entry.failure = failure;
+      entry.freshUntilMs = now() + freshMs;
+    };
     const entry: Entry<Value> = {
-      freshUntilMs: Number.POSITIVE_INFINITY,
+      ...{ freshUntilMs: Number.POSITIVE_INFINITY, isLoading: true, failure: before?.failure },
       loading: load(key).then((value) => {
-        const loadedAtMs = now();
-        entry.freshUntilMs = loadedAtMs + freshMs;
-        return { value, loadedAtMs };
+        ended();
+        return { value, loadedAtMs: now() };
       }),
     };
-    entry.loading.catch(() => {
-      if (entries.get(key) === entry) entries.delete(key);
+    entry.loading.catch((error: unknown) => {
+      ended(error instanceof Error ? error : new Error(String(error)));
     });
     // Back at the end: the Map's order tells which was asked for longest ago.
     entries.delete(key);
@@ -50,7 +70,9 @@ export function createCached<Value>({
 
   return async (key) => {
     const known = entries.get(key);
-    const entry = known !== undefined && known.freshUntilMs > now() ? known : start(key);
+    const isFresh = known !== undefined && known.freshUntilMs > now();
+    const entry = isFresh ? known : start(key, known);
+    if (isFresh && known.isLoading && known.failure !== undefined) throw known.failure;
     const { value, loadedAtMs } = await entry.loading;
     return { value, ageMs: now() - loadedAtMs };
   };

@@ -56,7 +56,8 @@ async function start(): Promise<void> {
   // Connections of their own, so that reads that hang never hold a purchase up.
   const connectPurchase = () =>
     createPurchaseClient(env.SECKILL_PURCHASE_URL, env.SECKILL_SIGNING_KEYS);
-  const [purchase, batches] = [connectPurchase(), connectPurchase()];
+  const [purchase, catalogue] = [connectPurchase(), connectPurchase()];
+  const [operators, batches] = [connectPurchase(), connectPurchase()];
   const observeBatch = (orders: number) => {
     metrics.batchSent(orders);
   };
@@ -71,7 +72,7 @@ async function start(): Promise<void> {
       known,
     }),
     known,
-    purchase,
+    ...{ catalogue, purchase, operators },
     redis,
     trustedProxies: env.SECKILL_TRUSTED_PROXIES,
     documents: loadDocuments(join(import.meta.dirname, 'storefront')),
@@ -87,8 +88,7 @@ async function start(): Promise<void> {
   onTermination(log, async () => {
     readiness.drain();
     await close(server);
-    purchase.close();
-    batches.close();
+    for (const client of [purchase, catalogue, operators, batches]) client.close();
     redis.disconnect();
     metricsServer.close();
   });

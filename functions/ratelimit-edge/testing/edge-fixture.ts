@@ -162,7 +162,7 @@ export async function startEdge(
     admit: createAdmit({ redis, limitsNow: createLimitsNow(redis) }),
     forward: createForward({ sendBatch: createSendBatch({ purchase, log, observeBatch }), known }),
     known,
-    purchase,
+    ...{ catalogue: purchase, purchase, operators: purchase },
     redis,
     trustedProxies,
     documents,

@@ -46,6 +46,16 @@ export const lockTtlMs = 10_000;
 export const rebuildTimeoutMs = 30_000;
 export const drainDeadlineMs = 15_000;
 
+/** A server's connections: so many, and so long for what a client has to do on one. */
+export const connectionsMax = 10_000;
+export const headersTimeoutMs = 10_000;
+export const requestTimeoutMs = 30_000;
+export const answerUnreadMaxMs = 30_000;
+export const headerBytesMax = 16 * 1_024;
+export const headersMax = 128;
+/** Requests sent on one connection before the first of them is answered. */
+export const pipelinedRequestsMax = 8;
+
 /** A sink: what it reads, how long an event may wait and be worked on before it is 503. */
 export const eventBodyBytesMax = 1_048_576;
 /** Orders and units together; an event alone may hold more. */

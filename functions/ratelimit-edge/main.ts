@@ -58,19 +58,14 @@ async function start(): Promise<void> {
     createPurchaseClient(env.SECKILL_PURCHASE_URL, env.SECKILL_SIGNING_KEYS);
   const [purchase, catalogue] = [connectPurchase(), connectPurchase()];
   const [operators, batches] = [connectPurchase(), connectPurchase()];
-  const observeBatch = (orders: number) => {
-    metrics.batchSent(orders);
-  };
+  const sendBatch = createSendBatch({ purchase: batches, log, metrics });
   const known = createKnownProducts(redis);
   const readiness = createReadiness();
   const app = createApp({
     identify,
     refusals: createRefusals(redis),
     admit: createAdmit({ redis, limitsNow: createLimitsNow(redis) }),
-    forward: createForward({
-      sendBatch: createSendBatch({ purchase: batches, log, observeBatch }),
-      known,
-    }),
+    forward: createForward({ sendBatch, known }),
     known,
     ...{ catalogue, purchase, operators },
     redis,

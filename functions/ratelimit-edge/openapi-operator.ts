@@ -37,7 +37,7 @@ function read(summary: string, schema: Schema, parts: Parts, ...outcomes: Outcom
 /** A change of a sale that is asked for by its name alone. */
 function change(summary: string): { readonly post: Schema } {
   const parts = { parameters: [product, operationId] };
-  const outcomes = ['malformed', 'unknown_product', 'conflict'] as const;
+  const outcomes = [...body, 'unknown_product', 'conflict'] as const;
   return { post: read(summary, ref('Sale'), parts, ...outcomes) };
 }
 
@@ -90,6 +90,7 @@ const salePaths = {
           },
         ],
       },
+      'too_large',
       'unknown_product',
       'conflict',
     ),

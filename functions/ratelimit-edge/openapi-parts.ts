@@ -44,7 +44,7 @@ export function answer(
     headers: Object.fromEntries(
       Object.entries(headers).map(([name, description]) => [
         name,
-        { description, schema: { type: 'string' } },
+        { description, required: true, schema: { type: 'string' } },
       ]),
     ),
     content: { 'application/json': { schema } },
@@ -73,6 +73,7 @@ export function problems(...outcomes: readonly Outcome[]): Record<string, Schema
 }
 
 const retryAfter = { 'Retry-After': { required: true, schema: { type: 'integer', minimum: 1 } } };
+const challenge = { 'WWW-Authenticate': { required: true, schema: { type: 'string' } } };
 const limited = {
   ...retryAfter,
   'RateLimit-Policy': {
@@ -88,6 +89,7 @@ const limited = {
 };
 
 function headersOf(status: number): { readonly headers?: Schema } {
+  if (status === 401) return { headers: challenge };
   if (status === 429) return { headers: limited };
   return status === 503 ? { headers: retryAfter } : {};
 }

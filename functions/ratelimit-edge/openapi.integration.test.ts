@@ -9,10 +9,13 @@ import { problem } from '#lib/http/problem.ts';
 import type { OrderEvent } from '#lib/order-event.ts';
 import type { Outcome, PurchaseAnswer } from '#lib/outcome.ts';
 import {
-  type DocumentedOperation,
-  faultOf,
-  type Json,
+  answersOf,
+  documentedAnswers,
+  faultsOf,
+  type Given,
+  nameOf,
   type OpenApi,
+  operationsOf,
 } from '#lib/testing/documented.ts';
 import { type OwnStore, startOwnStore } from '#lib/testing/own-store.ts';
 import {
@@ -57,22 +60,19 @@ beforeEach(async () => {
   purchase.answer = acceptAll;
 });
 
+/** Holds an answer against the document, and against what it is wanted to be. */
 async function drive(operation: string, response: Promise<Response>, wanted: string) {
-  const [method = '', path = ''] = operation.split(' ');
-  const answer = await response;
-  const body = (await answer.json()) as Json;
-  const outcome = typeof body['outcome'] === 'string' ? ` ${body['outcome']}` : '';
-  expect(`${answer.status}${outcome}`, operation).toBe(wanted);
-  const documented = document.paths[path]?.[method]?.responses[String(answer.status)];
-  const [type = '', media] = Object.entries(documented?.content ?? {})[0] ?? [];
-  expect(answer.headers.get('content-type'), `${operation} ${wanted}`).toBe(type);
-  const headers = Object.keys(documented?.headers ?? {});
-  expect(
-    headers.filter((name) => !answer.headers.has(name)),
-    `${operation} ${wanted}`,
-  ).toEqual([]);
-  expect(faultOf(document, media?.schema, body), `${operation} ${wanted}`).toBeUndefined();
+  const given = await read(response);
+  expect({ name: nameOf(given), faults: faultsOf(document, operation, given) }, operation).toEqual({
+    name: wanted,
+    faults: [],
+  });
   driven.add(`${operation} ${wanted}`);
+}
+
+async function read(response: Promise<Response>): Promise<Given> {
+  const answer = await response;
+  return { status: answer.status, headers: answer.headers, text: await answer.text() };
 }
 
 interface Asked {
@@ -302,23 +302,8 @@ test('sales and orders, for operators', async () => {
   }
 });
 
-/** What is documented of an operation: `200`, `404 unknown_product`. */
-function answersOf(responses: DocumentedOperation['responses']): string[] {
-  return Object.entries(responses).flatMap(([status, { content }]) => {
-    const { schema } = content['application/problem+json'] ?? {};
-    const outcomes = JSON.stringify(schema ?? {}).match(/"enum":(\[[^\]]*\])/)?.[1];
-    const names = outcomes === undefined ? [''] : (JSON.parse(outcomes) as string[]);
-    return names.map((name) => `${status}${name && ` ${name}`}`);
-  });
-}
-
 test('every documented answer was driven, and every driven one is documented', () => {
-  const documented = Object.entries(document.paths).flatMap(([path, operations]) =>
-    Object.entries(operations).flatMap(([method, { responses }]) =>
-      answersOf(responses).map((wanted) => `${method} ${path} ${wanted}`),
-    ),
-  );
-  expect([...driven].sort()).toEqual([...new Set(documented)].sort());
+  expect([...driven].sort()).toEqual([...new Set(documentedAnswers(document))].sort());
 });
 
 test('every route is documented, but for pages, probes and what is passed on', () => {
@@ -332,4 +317,63 @@ test('every route is documented, but for pages, probes and what is passed on', (
   const served = edge.app.routes.map(({ method, path }) => `${method} ${path}`);
   expect([...new Set(served)].sort()).toEqual([...documented, ...undocumented].sort());
   expect(document.openapi).toMatch(/^3\.1\./);
+});
+
+/** What may go wrong with a request: who asks, for what, and with which body. */
+const strange = {
+  tokens: ['', 'none', 'of a user', 'of an operator'],
+  ids: ['missing', '%2f', 'x'.repeat(65), order.orderId],
+  queries: ['', '?limit=x&by=x&product=.&status=x&after=x', '?limit=0&product=p1'],
+  bodies: ['', '{}', '[1]', '{"quantity":"x"}', 'x', ' '.repeat(70_000)],
+};
+/** And with `purchase` behind it. */
+const troubles: readonly FakePurchase['answer'][] = [
+  (_request, response) => response.destroy(),
+  (_request, response) => response.writeHead(500).end('{}'),
+  (_request, response) => response.writeHead(401).end('{}'),
+  (_request, response) => response.end('<html>'),
+];
+
+test('whatever is asked wrongly, and whatever fails, the refusal is documented', async () => {
+  const faults = new Set<string>();
+  const ask = async (operation: string, path: string, asked: Asked) => {
+    const [method = ''] = operation.split(' ');
+    const given = await read(send(method.toUpperCase(), path, asked));
+    if (given.status < 400) return;
+    for (const fault of faultsOf(document, operation, given)) faults.add(`${operation}: ${fault}`);
+  };
+  const tokens = new Map([
+    ['of a user', user],
+    ['of an operator', operator],
+  ]);
+  for (const { operation, method, path } of operationsOf(document)) {
+    const isRead = method === 'get';
+    const bodies = isRead ? [''] : strange.bodies;
+    const queries = isRead || path.includes('{tier}') ? strange.queries : [''];
+    purchase.answer = (_request, response) => response.end('{}');
+    for (const id of path.includes('{') ? strange.ids : ['']) {
+      const real = path.replaceAll(/\{\w+\}/g, id);
+      for (const token of strange.tokens) {
+        const asked = token === '' ? {} : { token: tokens.get(token) ?? token };
+        await Promise.all(
+          queries.flatMap((query) => {
+            const whole = `${real}${query}`;
+            const sent = bodies.map((body) =>
+              ask(operation, whole, body ? { ...asked, body } : asked),
+            );
+            if (isRead) return sent;
+            const type = 'text/plain';
+            return [...sent, ask(operation, whole, { ...asked, type, body: '{}' })];
+          }),
+        );
+      }
+    }
+    const good = path.replace('{productId}', 'p1').replace('{orderId}', order.orderId);
+    const token = path.startsWith('/operator') ? operator : user;
+    for (const trouble of troubles) {
+      purchase.answer = trouble;
+      await ask(operation, good.replace('{tier}', 'user'), { token });
+    }
+  }
+  expect([...faults]).toEqual([]);
 });

@@ -12,6 +12,8 @@ import * as shape from './openapi-shapes.ts';
 const identity = ['unauthenticated', 'unavailable'] as const;
 const body = ['malformed', 'wrong_type', 'too_large'] as const;
 
+const location = { Location: 'Where the order is.' };
+
 const productParameter = parameter('productId', 'path', shape.productId);
 const limitParameter = parameter('limit', 'query', {
   type: 'integer',
@@ -41,8 +43,11 @@ const paths = {
       ],
       body: ref('Purchase'),
       answers: {
-        202: answer(ref('Acceptance'), 'accepted', { Location: 'Where the order is.' }),
-        200: answer(ref('Acceptance'), 'replayed', { 'Idempotency-Replayed': 'true' }),
+        202: answer(ref('Acceptance'), 'accepted', location),
+        200: answer(ref('Acceptance'), 'replayed', {
+          ...location,
+          'Idempotency-Replayed': 'Always `true`.',
+        }),
         ...problems(
           ...identity,
           ...body,

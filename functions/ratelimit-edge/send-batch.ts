@@ -4,14 +4,14 @@
 import { OUTCOMES, type PurchaseAnswer } from '#lib/outcome.ts';
 import type { Log } from '#lib/telemetry/log.ts';
 import type { SendBatch } from './forward.ts';
+import type { EdgeMetrics } from './metrics.ts';
 import type { PurchaseClient } from './purchase-client.ts';
 import { Unavailable } from './unavailable.ts';
 
 interface DependsOn {
   readonly purchase: PurchaseClient;
   readonly log: Log;
-  /** Told the size of every batch that goes out. */
-  readonly observeBatch: (orders: number) => void;
+  readonly metrics: Pick<EdgeMetrics, 'batchSent'>;
 }
 
 /** A hundred bytes for each of the fullest batch are enough; nobody fills our memory. */
@@ -19,7 +19,7 @@ const bytesMax = 64 * 1_024;
 /** A batch is a purchase of many: it is said once in a while that they fail, not each time. */
 const sayEveryMs = 10_000;
 
-export function createSendBatch({ purchase, log, observeBatch }: DependsOn): SendBatch {
+export function createSendBatch({ purchase, log, metrics }: DependsOn): SendBatch {
   let saidAtMs = Number.NEGATIVE_INFINITY;
   let failed = 0;
   const noteFailure = (error: unknown) => {
@@ -30,7 +30,7 @@ export function createSendBatch({ purchase, log, observeBatch }: DependsOn): Sen
     failed = 0;
   };
   return async (productId, purchases) => {
-    observeBatch(purchases.length);
+    metrics.batchSent(purchases.length);
     try {
       const { status, body } = await purchase.request({
         method: 'POST',

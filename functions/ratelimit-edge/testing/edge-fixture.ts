@@ -153,14 +153,11 @@ export async function startEdge(
   const purchase = createPurchaseClient(purchaseUrl, signingKeys);
   const known = createKnownProducts(redis);
   const readiness = createReadiness();
-  const observeBatch = (orders: number) => {
-    metrics.batchSent(orders);
-  };
   const app = createApp({
     identify: await createIdentify({ key: jwtKey, issuer: 'seckill', audience: 'seckill' }),
     refusals: createRefusals(redis),
     admit: createAdmit({ redis, limitsNow: createLimitsNow(redis) }),
-    forward: createForward({ sendBatch: createSendBatch({ purchase, log, observeBatch }), known }),
+    forward: createForward({ sendBatch: createSendBatch({ purchase, log, metrics }), known }),
     known,
     ...{ catalogue: purchase, purchase, operators: purchase },
     redis,

@@ -42,7 +42,7 @@ beforeEach(async () => {
 
 /** No token is left in this bucket, until it is asked for one once. */
 async function empty(address: string): Promise<void> {
-  const [seconds = 0] = await trusting.redis.time();
+  const [seconds = 0] = (await trusting.redis.time()).map(Number);
   const later = (seconds + 3_600) * 1_000_000;
   await trusting.redis.set(bucketKey('ip', address), `0 ${later}`);
 }

@@ -119,7 +119,7 @@ test.each(tiers)('%s: who comes again when told to, and alone, is admitted', asy
   await setLimit(redis, { tier }, { rate: 3, capacity: 3_000 });
   const subject = { user: 'u', ip: '203.0.113.9', product: 'p', global: '' }[tier];
   const key = bucketKey(tier, subject);
-  const [seconds = 0] = await redis.time();
+  const [seconds = 0] = (await redis.time()).map(Number);
   await redis.set(key, `0 ${(seconds + 3_600) * 1_000_000}`);
   const refused = await Promise.all(Array.from({ length: 20 }, () => admit(request('u'))));
   const [level = 0, since = 0] = String(await redis.get(key))

@@ -84,7 +84,7 @@ describe('a bucket', () => {
 
   test('earns nothing from a clock that was set back, and goes on from there', async () => {
     const bucket = { key: freshKey(), limit: { rate: 1_000, capacity: 10 } };
-    const [seconds = 0] = await redis.time();
+    const [seconds = 0] = (await redis.time()).map(Number);
     await redis.set(bucket.key, `0 ${(seconds + 3_600) * 1_000_000}`);
     expect(await takeTokens(redis, [[bucket]])).toEqual([
       { outcome: 'refused', bucket, microTokensLeft: 0 },
@@ -207,7 +207,7 @@ test('three clients at once get all that the rate × time earns, and not one tok
   const bucket = { key: freshKey(), limit: { rate: 5_000, capacity: 1_000_000 } };
   const clients = await Promise.all([connect(), connect(), connect()]);
   // From an empty bucket at a known time on: all that is granted was earned since.
-  const [seconds = 0] = await redis.time();
+  const [seconds = 0] = (await redis.time()).map(Number);
   await redis.set(bucket.key, `0 ${seconds * 1_000_000}`);
   const start = await stored(bucket.key);
 

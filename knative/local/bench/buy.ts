@@ -9,7 +9,7 @@ import {
   rateOf,
   warmUpSeconds,
 } from './bench.ts';
-import { limitProduct, openSale, verify } from './operate.ts';
+import { limitProduct, openSale, shippedLimit, verify } from './operate.ts';
 import { assertOnly, readOutcomes } from './outcomes.ts';
 import { type Rate, rateRow } from './row.ts';
 import type { Running } from './system.ts';
@@ -66,9 +66,6 @@ export const soldOut: Measure = async (bench) => {
   );
   return rateRow(product, rates, references);
 };
-
-/** The limit that a product has unless an operator says otherwise. */
-const shippedLimit = { rate: 1_000, capacity: 1_000 };
 
 /** Far more want it than may ask: what is counted is the refusals. */
 export const rateLimited: Measure = async (bench) => {

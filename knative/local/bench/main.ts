@@ -15,6 +15,7 @@ import { type Bench, type Measure, measureDoNothing } from './bench.ts';
 import { boardDelay } from './board-delay.ts';
 import * as buy from './buy.ts';
 import { createBuyers } from './buyers.ts';
+import { limitExactness } from './exactness.ts';
 import { accept2Instances, accept3Instances, lockWait } from './instances.ts';
 import { raiseLimits } from './operate.ts';
 import { type Name, names, type Options, readOptions, usage } from './options.ts';
@@ -38,6 +39,7 @@ const measures: Readonly<Record<Exclude<Name, 'do-nothing'>, Measure>> = {
   'accept-1m-units': millionUnits,
   'sold-out': buy.soldOut,
   'rate-limited': buy.rateLimited,
+  'limit-exactness': limitExactness,
   persist,
   'board-delay': boardDelay,
   ...(Object.fromEntries(functionNames.map((name) => [`ready-${name}`, ready(name)])) as Record<

@@ -4,6 +4,7 @@ import { execFile } from 'node:child_process';
 import { randomUUID } from 'node:crypto';
 import { resolve } from 'node:path';
 import { signToken } from '#knative/plugin/sign-token.ts';
+import { defaultLimits } from '#lib/buckets/limits.ts';
 import type { System } from './system.ts';
 
 const program = resolve(import.meta.dirname, '../../plugin/kn-seckill');
@@ -13,6 +14,9 @@ export const stockOfSales = 5_000_000;
 const limitPerUser = 1_000;
 /** As good as none; a bucket holds no more. */
 const unlimited = { rate: 1_000_000_000, capacity: 1_000_000_000 };
+
+/** The limit that a product has unless an operator says otherwise. */
+export const shippedLimit = defaultLimits.product;
 
 /** A token of this user, good for longer than any run. */
 export function tokenOf(system: System, userId: string, isOperator = false): string {

@@ -16,6 +16,7 @@ export const names = [
   'accept-1m-units',
   'sold-out',
   'rate-limited',
+  'limit-exactness',
   'persist',
   'board-delay',
   ...functionNames.map((name) => `ready-${name}` as const),

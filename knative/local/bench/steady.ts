@@ -28,6 +28,16 @@ export async function steadily(
 
 /** One purchase; rejects where it is not accepted. */
 export async function buyOne(pool: Pool, product: string, token: string): Promise<void> {
+  const { status, text } = await sendPurchase(pool, product, token);
+  if (status !== 202) throw new Error(`a purchase was answered ${status}: ${text}`);
+}
+
+/** One purchase, and what is answered to it. */
+export async function sendPurchase(
+  pool: Pool,
+  product: string,
+  token: string,
+): Promise<{ readonly status: number; readonly text: string }> {
   const { statusCode, body } = await pool.request({
     method: 'POST',
     path: `/api/products/${product}/purchase`,
@@ -38,6 +48,5 @@ export async function buyOne(pool: Pool, product: string, token: string): Promis
     },
     body: '{"quantity":1}',
   });
-  const text = await body.text();
-  if (statusCode !== 202) throw new Error(`a purchase was answered ${statusCode}: ${text}`);
+  return { status: statusCode, text: await body.text() };
 }

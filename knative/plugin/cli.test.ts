@@ -7,6 +7,7 @@ import { identityOf } from '#knative/local/process-identity.ts';
 import { readState, writeState } from '#knative/local/state.ts';
 import type { Verdict } from '#lib/checker/facts.ts';
 import { stockMax } from '#lib/constants.ts';
+import { OUTCOMES } from '#lib/outcome.ts';
 import { runCli } from './cli.ts';
 import { type FakeEdge, fakeKey, startFakeEdge } from './fake-edge.ts';
 import type { Sale } from './show-sale.ts';
@@ -542,7 +543,7 @@ describe('limits', () => {
     edge.on('GET /operator/limits', { problem: 'forbidden' });
     const { status, out, err } = await run(['limits', ...args, '-o', 'json']);
     expect({ status, lines: out.split('\n').length }).toEqual({ status: exit, lines: 2 });
-    expect(JSON.parse(out)).toEqual({ outcome, error: expect.any(String) as string });
+    expect(JSON.parse(out)).toMatchObject({ ok: false, outcome });
     expect(err).not.toBe('');
   });
 
@@ -600,23 +601,33 @@ describe('verify', () => {
     expect((await run(['verify', 'phone', '--wait', '0s'])).out).toContain('still settling');
   });
 
-  test('2: a store is away, nobody is there, or no store knows the product', async () => {
-    const unknown = { ...verdict, known: false, ok: false };
+  test('2: a store is away, or nobody is there', async () => {
     edge.on(verifyRoute, { problem: 'unavailable', detail: 'Kafka does not answer' });
     const away = await run(['verify', 'phone', '--wait', '0s', '-o', 'json']);
-    edge.on(verifyRoute, { json: unknown });
-    const nobody = await run(['verify', 'phone', '-o', 'json']);
     const unreachable = await run(['verify', 'phone', '-o', 'json'], {
       SECKILL_URL: 'http://127.0.0.1:9',
     });
-    for (const { status, out, err } of [away, nobody, unreachable]) {
+    for (const { status, out, err } of [away, unreachable]) {
       expect(status).toBe(2);
       expect(JSON.parse(out)).toMatchObject({ ok: false, settling: true });
       expect(err).toMatch(/^kn-seckill: .+\n$/);
     }
     expect(away.err).toBe('kn-seckill: Kafka does not answer\n');
-    expect(nobody.err).toContain('sale list');
     expect(unreachable.err).toContain('cannot reach http://127.0.0.1:9');
+  });
+
+  test('1: there is no such sale, or nobody may ask: asked again, it would be the same', async () => {
+    edge.on(verifyRoute, { json: { ...verdict, known: false, ok: false } });
+    const nobody = await run(['verify', 'phone', '-o', 'json']);
+    expect(nobody.status).toBe(1);
+    expect(nobody.err).toContain('sale list');
+    expect(JSON.parse(nobody.out)).toMatchObject({ ok: false, outcome: 'unknown_product' });
+    for (const problem of ['forbidden', 'unauthenticated'] as const) {
+      edge.on(verifyRoute, { problem });
+      const { status, out } = await run(['verify', 'phone', '-o', 'json']);
+      expect(status).toBe(1);
+      expect(JSON.parse(out)).toMatchObject({ ok: false, outcome: problem });
+    }
   });
 
   test('a store that comes back in time is waited for', async () => {
@@ -646,6 +657,73 @@ describe('what can go wrong is one line that says what to do', () => {
     expect(err).toMatch(/^kn-seckill: [^\n]+\n$/);
     expect(err).toContain(says);
     expect(err).not.toContain('    at ');
+  });
+
+  const everyVerb = commands
+    .filter(([name = '', verb]) => verb !== undefined || ['verify', 'reconcile'].includes(name))
+    .map((command) => {
+      const order = `phone.${'1'.repeat(22)}`;
+      const needs: Record<string, string[]> = {
+        create: ['phone', '--name', 'x', '--stock', '1', '--price', '1', '--limit', '1'],
+        restock: ['phone', '1'],
+        set: ['user', '--rate', '1', '--capacity', '1'],
+        reset: ['user'],
+      };
+      const verb = command.at(-1) ?? '';
+      const isOfOrder = command[0] === 'orders' && verb !== 'list';
+      const isBare = verb === 'get' || (command[0] === 'sale' && verb === 'list');
+      const rest = needs[verb] ?? (isBare ? [] : [isOfOrder ? order : 'phone']);
+      return [...command, ...rest];
+    });
+
+  test.each(everyVerb)('in JSON it is one document: %s %s', async (...command) => {
+    const url = 'http://127.0.0.1:9';
+    const { status, out, err } = await run([...command, '-o', 'json', '--url', url]);
+    expect([1, 2]).toContain(status);
+    expect(out.split('\n')).toHaveLength(2);
+    expect(JSON.parse(out)).toMatchObject({
+      ...{ ok: false, type: 'urn:seckill:unreachable', outcome: 'unreachable' },
+      ...{ title: 'The system does not answer', detail: expect.stringContaining(url) as string },
+    });
+    expect(err).toMatch(/^kn-seckill: cannot reach .+\n$/);
+  });
+
+  test('in JSON, what the system refuses keeps its outcome, title and status', async () => {
+    edge.on(route, { problem: 'conflict', detail: 'phone is closed' });
+    const { out } = await run([...list, '-o', 'json']);
+    const { title, status } = OUTCOMES.conflict;
+    expect(JSON.parse(out)).toEqual({
+      ...{ ok: false, type: 'urn:seckill:conflict', outcome: 'conflict', title, status },
+      detail: `${title}: phone is closed`,
+    });
+  });
+
+  test('in JSON, a wrong command line is one document, too', async () => {
+    for (const args of [
+      ['sale', 'show', '-ojson'],
+      ['sale', 'opne', '--output=json'],
+    ]) {
+      const { status, out, err } = await run(args);
+      expect(status).toBe(64);
+      expect(JSON.parse(out)).toMatchObject({ ok: false, outcome: 'usage' });
+      expect(err).toMatch(/^error: /);
+    }
+  });
+
+  test('who waits for more than a second is told for what, once', async () => {
+    let answer: (given: { json: object }) => void = () => undefined;
+    edge.on(route, new Promise((resolve) => (answer = resolve)));
+    const said: string[] = [];
+    const running = runCli(list, {
+      env: { SECKILL_URL: edge.url, SECKILL_JWT_KEY: fakeKey, SECKILL_OPERATOR: 'olga' },
+      out: () => undefined,
+      err: (text) => said.push(text),
+      interrupted: new AbortController().signal,
+    });
+    await expect.poll(() => said, { timeout: 10_000 }).not.toEqual([]);
+    answer({ json: { sales: [] } });
+    expect(await running).toBe(0);
+    expect(said).toEqual([`waiting for ${edge.url} to answer\n`]);
   });
 
   test('a 503 is asked again with the same operation id', async () => {

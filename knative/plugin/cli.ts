@@ -1,10 +1,10 @@
 // The command line as a whole: which commands there are, and how whatever happens ends.
 
 import { Command, CommanderError } from 'commander';
+import { OUTCOMES } from '#lib/outcome.ts';
 import packageJson from '../../package.json' with { type: 'json' };
 import type { Io } from './command.ts';
-import { EdgeError } from './edge.ts';
-import { CliError, exits } from './exit.ts';
+import { CliError, exits, usageError } from './exit.ts';
 import { addLimits } from './limits.ts';
 import { addOrders } from './orders.ts';
 import { addReconcile } from './reconcile.ts';
@@ -12,7 +12,10 @@ import { addSale } from './sale.ts';
 import { addToken } from './token.ts';
 import { addVerify } from './verify.ts';
 
-/** Carries out one command line and resolves with the exit status. Never rejects. */
+/**
+ * Carries out one command line and resolves with the exit status. Never rejects. Whoever asks for
+ * JSON gets one document, whatever happens: what was asked for, or a problem.
+ */
 export async function runCli(args: readonly string[], io: Io): Promise<number> {
   let outputs = 0;
   const out = (text: string) => {
@@ -23,13 +26,12 @@ export async function runCli(args: readonly string[], io: Io): Promise<number> {
     await createProgram({ ...io, out }).parseAsync(args, { from: 'user' });
     return exits.done;
   } catch (error) {
-    const { status, ...failure } = endingOf(error, io);
-    if (status === exits.done) return status;
+    const failure = failureOf(error, io);
+    if (failure === undefined) return exits.done;
     // The rest commander has told already.
-    if (!(error instanceof CommanderError)) io.err(`kn-seckill: ${failure.error}\n`);
-    // Also who asked for JSON gets one document, whatever happens.
-    if (outputs === 0 && asksForJson(args)) io.out(`${JSON.stringify(failure)}\n`);
-    return status;
+    if (!(error instanceof CommanderError)) io.err(`kn-seckill: ${failure.message}\n`);
+    if (outputs === 0 && asksForJson(args)) io.out(`${JSON.stringify(problemOf(failure))}\n`);
+    return failure.status;
   }
 }
 
@@ -63,27 +65,37 @@ Which system: --url, else SECKILL_URL, else the local runtime that \`npm start\`
 Exit status: 0 it did what was asked, 1 it did not (verify, reconcile: a promise is broken),
 2 they could not tell, 64 the command line is wrong, 130 ended by Ctrl-C.`;
 
-interface Ending {
-  readonly status: number;
-  /** Stable; where the system has answered, the `outcome` of its problem. */
-  readonly outcome: string;
-  /** One line: what is wrong and what to do. */
-  readonly error: string;
+/** Undefined where help was asked for, or the version. */
+function failureOf(error: unknown, { interrupted }: Io): CliError | undefined {
+  if (error instanceof CommanderError) {
+    return error.exitCode === 0 ? undefined : usageError(error.message);
+  }
+  if (interrupted.aborted) {
+    const told = 'ended by you; what was sent may have been done. Run it again to see';
+    return new CliError(told, exits.interrupted);
+  }
+  if (error instanceof CliError) return error;
+  return new CliError(error instanceof Error ? error.message : String(error));
 }
 
-function endingOf(error: unknown, io: Io): Ending {
-  if (error instanceof CommanderError) {
-    // Help and version that were asked for end here, too.
-    const status = error.exitCode === 0 ? exits.done : exits.usage;
-    return { status, outcome: 'usage', error: error.message };
-  }
-  if (io.interrupted.aborted) {
-    const told = 'ended by you; what was sent may have been done. Run it again to see';
-    return { status: exits.interrupted, outcome: 'interrupted', error: told };
-  }
-  const text = error instanceof Error ? error.message : String(error);
-  if (!(error instanceof CliError)) return { status: exits.failed, outcome: 'failed', error: text };
-  const { status } = error;
-  const outcome = error instanceof EdgeError ? error.outcome : undefined;
-  return { status, outcome: outcome ?? (status === exits.usage ? 'usage' : 'failed'), error: text };
+/** As RFC 9457 has it, like the edge's own; `ok` as in what `verify` and `reconcile` find. */
+function problemOf({ status, message, members, outcome: known }: CliError): object {
+  const outcome = known ?? outcomes[status] ?? 'failed';
+  const title = titles[outcome] ?? titles['failed'];
+  const type = `urn:seckill:${outcome}`;
+  return { ok: false, type, title, outcome, detail: message, ...members };
 }
+
+const outcomes: Readonly<Record<number, string>> = {
+  [exits.unknown]: 'unknown',
+  [exits.usage]: 'usage',
+  [exits.interrupted]: 'interrupted',
+};
+const titles: Readonly<Record<string, string>> = {
+  failed: 'It was not done',
+  unknown: 'It could not be told',
+  usage: 'The command line is wrong',
+  interrupted: 'Ended by Ctrl-C',
+  unreachable: 'The system does not answer',
+  unknown_product: OUTCOMES.unknown_product.title,
+};

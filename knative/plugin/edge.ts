@@ -2,7 +2,7 @@
 
 import { randomUUID } from 'node:crypto';
 import { setTimeout } from 'node:timers/promises';
-import { CliError } from './exit.ts';
+import { CliError, exits } from './exit.ts';
 import { printable } from './table.ts';
 
 export interface Request {
@@ -28,17 +28,18 @@ export interface EdgeOptions {
   readonly say: (text: string) => void;
 }
 
-/** The edge could not be asked, or refused. `outcome` is the stable member of its problem. */
+/** The edge could not be asked, or refused: then `outcome` is the stable member of its problem. */
 export class EdgeError extends CliError {
-  readonly outcome: string | undefined;
+  override readonly name = 'EdgeError';
 
-  constructor(message: string, outcome?: string) {
-    super(message);
-    this.outcome = outcome;
+  constructor(message: string, outcome?: string, members: Readonly<Record<string, unknown>> = {}) {
+    super(message, exits.failed, { members, ...(outcome === undefined ? {} : { outcome }) });
   }
 }
 
 const timeoutMs = 15_000;
+/** Whoever waits for longer is told for what. */
+const silentMs = 1_000;
 const retryForMs = 10_000;
 const retryAfterMaxSeconds = 5;
 
@@ -55,6 +56,7 @@ export function createEdge({ url, token, interrupted, say }: EdgeOptions): Edge 
     if (method !== 'GET') headers['operation-id'] = operationId;
     if (body !== undefined) headers['content-type'] = 'application/json';
     const timeout = AbortSignal.timeout(request.timeoutMs ?? timeoutMs);
+    const impatience = globalThis.setTimeout(say, silentMs, `waiting for ${url} to answer`);
     try {
       return await fetch(`${url}${path}`, {
         method,
@@ -73,6 +75,8 @@ export function createEdge({ url, token, interrupted, say }: EdgeOptions): Edge 
               'or name another with --url or SECKILL_URL',
         'unreachable',
       );
+    } finally {
+      clearTimeout(impatience);
     }
   }
 
@@ -118,7 +122,9 @@ async function problemOf(response: Response, url: string): Promise<EdgeError> {
       `${url} answered ${status}, not as seckill does. Is it the right address?`,
     );
   }
-  return new EdgeError(`${textOf(problem, outcome)}${hints[outcome] ?? ''}`, outcome);
+  const message = `${textOf(problem, outcome)}${hints[outcome] ?? ''}`;
+  const title = typeof problem?.title === 'string' ? { title: problem.title } : {};
+  return new EdgeError(message, outcome, { ...title, status });
 }
 
 /** Title and detail; of a 503 the detail alone, since its title speaks to buyers. */

@@ -5,7 +5,7 @@ import type { Command } from 'commander';
 import type { Difference, Reconciliation } from '#lib/reconcile/report.ts';
 import { type Invocation, type Io, invocation, withExamples, withTarget } from './command.ts';
 import { EdgeError } from './edge.ts';
-import { CliError, exits } from './exit.ts';
+import { CliError, exits, unanswered } from './exit.ts';
 import { productId } from './product-id.ts';
 import { list, printable } from './table.ts';
 
@@ -19,8 +19,9 @@ export function addReconcile(program: Command, io: Io): void {
     .description(
       'Compares what Redis, Kafka and MySQL hold of a sale, tells each difference, and repairs ' +
         'what is provably safe, while the sale goes on. The system does so itself every minute. ' +
-        'Exits 0: consistent, or all repaired; 1: a promise is broken or a difference stands; ' +
-        '2: it could not tell (orders on their way, a store or the system away).',
+        'Exits 0: consistent, or all repaired; 1: a promise is broken, a difference stands, or ' +
+        'there is no such sale; 2: it could not tell (orders on their way, a store or the ' +
+        'system away).',
     )
     .argument('<product>', 'the product', productId)
     .option('--dry-run', 'tell what differs and repair nothing');
@@ -42,16 +43,9 @@ async function ask(product: string, dryRun: boolean, given: Invocation): Promise
     if (typeof found.ok === 'boolean') return found;
     throw new EdgeError(`${edge.url} did not answer as seckill does. Is it the right address?`);
   } catch (error) {
-    const isRefused = error instanceof EdgeError && refusals.has(error.outcome ?? '');
-    if (isRefused || !(error instanceof CliError)) throw error;
-    // Programs that read the document learn from it, too, that nothing is known.
-    if (given.isJson) given.print({ ok: false, waiting: [error.message] }, () => '');
-    throw new CliError(error.message, exits.unknown);
+    throw unanswered(error);
   }
 }
-
-/** The question was understood, and is not one for this sale. */
-const refusals: ReadonlySet<string> = new Set(['unknown_product', 'conflict', 'forbidden']);
 
 function endWith(product: string, found: Reconciliation): void {
   if (found.ok) return;

@@ -13,7 +13,7 @@ import {
   withTarget,
 } from './command.ts';
 import { type Edge, EdgeError } from './edge.ts';
-import { CliError, exits } from './exit.ts';
+import { CliError, exits, unanswered } from './exit.ts';
 import { productId } from './product-id.ts';
 import { list, printable } from './table.ts';
 
@@ -29,8 +29,8 @@ export function addVerify(program: Command, io: Io): void {
       'Re-derives a sale from Redis, Kafka and MySQL, believing no counter, and compares. ' +
         'Waits a little while orders are on their way; a sale that is being bought from is ' +
         'judged by `reconcile`, or paused first. ' +
-        'Exits 0: every promise holds; 1: one is broken; 2: it could not tell ' +
-        '(still settling, a store or the system away).',
+        'Exits 0: every promise holds; 1: one is broken, or there is no such sale; 2: it could ' +
+        'not tell (still settling, a store or the system away).',
     )
     .argument('<product>', 'the product', productId)
     .addOption(durationOption('--wait <duration>', 'for what is under way', '10s'));
@@ -38,11 +38,7 @@ export function addVerify(program: Command, io: Io): void {
     async (product: string, { wait }: { wait: number }, command: Command) => {
       const given = invocation(command, io);
       const verdict = await settledVerdict(product, wait, given).catch((error: unknown) => {
-        if (!(error instanceof CliError)) throw error;
-        // Programs that read the document learn from it, too, that nothing is known.
-        if (given.isJson)
-          given.print({ ok: false, settling: true, waiting: [error.message] }, () => '');
-        throw new CliError(error.message, exits.unknown);
+        throw unanswered(error);
       });
       given.print(verdict, () => showVerdict(product, verdict));
       if (verdict.ok) return;
@@ -65,9 +61,8 @@ async function settledVerdict(product: string, wait: number, given: Invocation):
   for (;;) {
     const verdict = await lookOnce(edge, product, Math.max(0, deadline - performance.now()));
     if (!verdict.known) {
-      throw new CliError(
-        `no store has heard of ${product}. \`kn-seckill sale list\` shows what there is`,
-      );
+      const message = `no store has heard of ${product}. \`kn-seckill sale list\` shows what there is`;
+      throw new EdgeError(message, 'unknown_product');
     }
     if (!verdict.settling || performance.now() + pollMs > deadline) return verdict;
     given.say(`waiting: ${verdict.waiting.map(printable).join('; ')}`);

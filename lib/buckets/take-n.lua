@@ -4,7 +4,9 @@
 -- A bucket holds at most `capacity` tokens and gains `rate` tokens a second, by Redis' own clock.
 -- Levels are whole micro-tokens: a rate of r tokens a second is r micro-tokens a microsecond, so
 -- nothing is ever rounded, and what was granted never exceeds capacity + rate * time.
--- A bucket that is not there is full: it is kept until it would be.
+-- A bucket that is not there is full: it is kept until it would be, and somewhat longer. For a
+-- second after a change instances may count by different limits: what is full for one of them is
+-- not for another.
 --
 -- Never more is given back than was taken: a call that reaches Redis twice gives once. On a Redis
 -- Cluster clients send again what a lost connection has left unanswered.
@@ -24,6 +26,8 @@
 -- first without a token; then for each bucket the micro-tokens left
 
 local micro = 1000000
+-- Longer than instances may differ about a limit.
+local fullKeptMs = 2000
 -- Longer than a client goes on to send anything again.
 local noteKeptMs = 60000
 local time = redis.call('TIME')
@@ -80,14 +84,10 @@ end
 
 for index = 1, buckets do
   local key, level, capacity = KEYS[index], levels[index], capacities[index]
-  if level < capacity then
-    -- A second longer than it takes to fill: expiry is counted in milliseconds, from another
-    -- reading of the clock than `now`.
-    local keptMs = math.ceil((capacity - level) / rates[index] / 1000) + 1000
+  if level < capacity or stored[index] then
+    local keptMs = math.ceil((capacity - level) / rates[index] / 1000) + fullKeptMs
     redis.call('SET', key, string.format('%.0f %.0f', level, now),
       'PX', string.format('%.0f', keptMs))
-  elseif stored[index] then
-    redis.call('DEL', key)
   end
   answer[requests + index] = level
 end

@@ -76,10 +76,14 @@ describe('a bucket', () => {
     const bucket = { key: freshKey(), limit: { rate: 10, capacity: 100 } };
     await take(bucket, 20);
     const ttlMs = await redis.pttl(bucket.key);
+    // And two seconds longer.
     expect(ttlMs).toBeGreaterThan(2_000);
-    expect(ttlMs).toBeLessThanOrEqual(3_001);
+    expect(ttlMs).toBeLessThanOrEqual(4_001);
     await giveBackTokens(redis, repeated(100, bucket));
-    expect(await redis.exists(bucket.key)).toBe(0);
+    expect(await redis.pttl(bucket.key)).toBeLessThanOrEqual(2_000);
+    const untouched = { key: freshKey(), limit: bucket.limit };
+    await giveBackTokens(redis, [untouched]);
+    expect(await redis.exists(untouched.key)).toBe(0);
   });
 
   test('earns nothing from a clock that was set back, and goes on from there', async () => {
@@ -97,6 +101,20 @@ describe('a bucket', () => {
     const key = freshKey();
     await take({ key, limit: { rate: 1, capacity: 1_000 } }, 1);
     expect(await take({ key, limit: { rate: 1, capacity: 10 } }, 1_000)).toBe(10);
+  });
+
+  test('gives no more while instances count by different limits', async () => {
+    const key = freshKey();
+    const [before, after] = [
+      { key, limit: { rate: 1, capacity: 1_000 } },
+      { key, limit: { rate: 1, capacity: 1 } },
+    ];
+    const empty = { key: freshKey(), limit: { rate: 1, capacity: 1 } };
+    await take(empty, 1);
+    expect(await take(before, 900)).toBe(900);
+    // An instance for which it is full already, and which takes nothing: another tier refuses.
+    await takeTokens(redis, [[empty, after]]);
+    expect(await take(before, 1_000)).toBeLessThanOrEqual(100);
   });
 
   test('stays exact at the largest limit there is', async () => {

@@ -43,13 +43,22 @@ const requestsPerCallMax = 256;
 const lanes = 16;
 const microTokens = 1_000_000;
 
-/** This process among all who give back, and how many such calls it has sent. */
-const giver = randomUUID();
-let giveBacks = 0;
+/** A client among all who give back, and how many such calls it has sent, in this order. */
+interface Giver {
+  readonly id: string;
+  calls: number;
+}
+const givers = new WeakMap<RedisClient, Giver>();
+
+function giverOf(redis: RedisClient): Giver {
+  const giver = givers.get(redis) ?? { id: randomUUID(), calls: 0 };
+  givers.set(redis, giver);
+  return giver;
+}
 
 /** Where it notes its last give-back, in the slot of a bucket; no subject's bucket is named so. */
-function giverKey(key: string): string {
-  return `${key.slice(0, key.indexOf('}') + 1)}#${giver}`;
+function giverKey({ id }: Giver, key: string): string {
+  return `${key.slice(0, key.indexOf('}') + 1)}#${id}`;
 }
 
 /** The bucket of one subject (a user, a product …) in a tier. */
@@ -96,9 +105,10 @@ export async function giveBackTokens(
     const index = numberIn(call, bucket) - 1;
     call.givenBack[index] = (call.givenBack[index] ?? 0) + 1;
   }
+  const giver = giverOf(redis);
   for (const call of calls.all) {
-    giveBacks += 1;
-    call.giveBack = giveBacks;
+    giver.calls += 1;
+    call.giveBack = giver.calls;
   }
   await runAll(redis, calls.all, () => undefined);
 }
@@ -114,7 +124,7 @@ export function retryAfterSecondsOf(limit: Limit, microTokensLeft: number, nth: 
 
 /** What one run of the script carries. Buckets are numbered from 1, as Lua does. */
 interface Call {
-  /** Its number among all that give back here, from 1; 0 where it gives nothing. */
+  /** Its number among all of its client that give back, from 1; 0 where it gives nothing. */
   giveBack: number;
   readonly buckets: Bucket[];
   readonly numbers: Map<string, number>;
@@ -184,7 +194,7 @@ async function runAll(
       });
       for (const number of asked) args.push(number);
       const keys = buckets.map(({ key }) => key);
-      if (giveBack > 0) keys.push(giverKey(keys[0] ?? ''));
+      if (giveBack > 0) keys.push(giverKey(giverOf(redis), keys[0] ?? ''));
       const reply = await script.run(redis, keys, args).catch(() => undefined);
       if (reply !== undefined) answered(call, reply as number[]);
     }),

@@ -3,7 +3,7 @@ import { redis as redisStore } from '#knative/local/stores/redis.ts';
 import { recordBatch } from '#lib/board/board.ts';
 import { pseudonymOf } from '#lib/board/pseudonym.ts';
 import { setLimit } from '#lib/buckets/limits.ts';
-import { edgeUnknownBatchesInFlightMax } from '#lib/constants.ts';
+import { edgeBatchesInFlightPerProduct, edgeUnknownBatchesInFlightMax } from '#lib/constants.ts';
 import { saleKeys } from '#lib/names.ts';
 import type { OrderEvent } from '#lib/order-event.ts';
 import { orderIdOf } from '#lib/order-id.ts';
@@ -213,6 +213,42 @@ describe('product ids that buyers make up', () => {
     for (const status of outcomes) expect([404, 503]).toContain(status);
     expect(outcomes).toContain(404);
   });
+});
+
+test('buyers who go away while they wait leave nothing behind', async () => {
+  const held: (() => void)[] = [];
+  purchase.answer = (request, response) => {
+    held.push(() => {
+      acceptAll(request, response);
+    });
+  };
+  const gone = new AbortController();
+  const token = await tokenFor('user');
+  const buying = Array.from({ length: 40 }, (_, index) =>
+    fetch(`${edge.url}/api/products/p1/purchase`, {
+      method: 'POST',
+      headers: {
+        authorization: `Bearer ${token}`,
+        'idempotency-key': `key-of-the-gone-${index}`,
+        'content-type': 'application/json',
+      },
+      body: '{"quantity":1}',
+      signal: gone.signal,
+    }),
+  );
+  await vi.waitFor(() => {
+    expect(held.length).toBeGreaterThan(0);
+  }, 5_000);
+  gone.abort();
+  for (const { status } of await Promise.allSettled(buying)) expect(status).toBe('rejected');
+  const answering = setInterval(() => {
+    for (const answer of held.splice(0)) answer();
+  });
+  // Who comes now gets a place, and an answer.
+  for (let buyer = 0; buyer < 2 * edgeBatchesInFlightPerProduct; buyer += 1) {
+    expect((await edge.buy({ key: `key-of-the-next-${buyer}` })).status).toBe(202);
+  }
+  clearInterval(answering);
 });
 
 describe('when `purchase` fails', () => {

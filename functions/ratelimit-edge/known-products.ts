@@ -2,7 +2,6 @@
 // shares a narrow way to `purchase` with all others of its kind: inventing ids holds nobody up.
 
 import { saleKeys } from '#lib/names.ts';
-import type { RedisClient } from '#lib/redis/connect.ts';
 
 export interface KnownProducts {
   /** Whether something here has shown that it exists. */
@@ -16,7 +15,11 @@ export interface KnownProducts {
 /** Operators choose how many there are; a forgotten one is found again. */
 const knownMax = 10_000;
 
-export function createKnownProducts(redis: Pick<RedisClient, 'exists'>): KnownProducts {
+interface Redis {
+  exists(key: string): Promise<number>;
+}
+
+export function createKnownProducts(redis: Redis): KnownProducts {
   const known = new Set<string>();
   const looking = new Map<string, Promise<boolean>>();
   const learn = (productId: string) => {

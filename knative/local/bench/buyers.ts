@@ -2,6 +2,7 @@
 // before everybody has come once, and they are more than the edge remembers tokens: each request
 // costs its signature check, here and in the reference.
 
+import { once } from 'node:events';
 import { createWriteStream } from 'node:fs';
 import { join } from 'node:path';
 import { finished } from 'node:stream/promises';
@@ -25,7 +26,7 @@ export interface HowLong {
 /** Signs the tokens, which takes some seconds. */
 export async function createBuyers(system: System): Promise<Buyers> {
   const file = join(system.folder, 'tokens');
-  await writeTokens(system, file);
+  await writeTokens(system, file, buyersCount);
   const nextAt = new Map<string, number>();
   let runs = 0;
   return {
@@ -42,15 +43,16 @@ export async function createBuyers(system: System): Promise<Buyers> {
   };
 }
 
-async function writeTokens(system: System, file: string): Promise<void> {
+/** Writes a token for each of so many buyers, one a line. */
+export async function writeTokens(system: System, file: string, count: number): Promise<void> {
   const stream = createWriteStream(file, { mode: 0o600 });
-  for (let first = 0; first < buyersCount; first += linesPerWrite) {
+  for (let first = 0; first < count; first += linesPerWrite) {
     const lines = Array.from({ length: linesPerWrite }, (_, place) => {
       // Equally long names make equally long lines, among which wrk can seek.
       const userId = `buyer-${String(first + place).padStart(6, '0')}`;
       return `${tokenOf(system, userId)}\n`;
     });
-    stream.write(lines.join(''));
+    if (!stream.write(lines.join(''))) await once(stream, 'drain');
   }
   stream.end();
   await finished(stream);

@@ -16,12 +16,14 @@ import { boardDelay } from './board-delay.ts';
 import * as buy from './buy.ts';
 import { createBuyers } from './buyers.ts';
 import { limitExactness } from './exactness.ts';
+import { hostileClients } from './hostile-clients.ts';
 import { accept2Instances, accept3Instances, lockWait } from './instances.ts';
 import { raiseLimits } from './operate.ts';
 import { type Name, names, type Options, readOptions, usage } from './options.ts';
 import { persist } from './persist.ts';
 import { acceptPurchaseOnly } from './purchase-only.ts';
 import { ready } from './ready.ts';
+import { refusalsMemory } from './refusals-memory.ts';
 import { type Row, rateRow, tableOf } from './row.ts';
 import { startSystem } from './system.ts';
 import { millionUnits } from './units.ts';
@@ -42,6 +44,8 @@ const measures: Readonly<Record<Exclude<Name, 'do-nothing'>, Measure>> = {
   'limit-exactness': limitExactness,
   persist,
   'board-delay': boardDelay,
+  'hostile-clients': hostileClients,
+  'refusals-memory': refusalsMemory,
   ...(Object.fromEntries(functionNames.map((name) => [`ready-${name}`, ready(name)])) as Record<
     `ready-${(typeof functionNames)[number]}`,
     Measure

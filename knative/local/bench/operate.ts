@@ -34,6 +34,16 @@ export async function raiseLimits(system: System): Promise<void> {
   }
 }
 
+/** Puts a limit on a tier, or back to its default with `null`. */
+export async function limitTier(
+  system: System,
+  tier: 'user' | 'ip',
+  limit: { rate: number; capacity: number } | null,
+): Promise<void> {
+  const path = `/operator/limits/${tier}`;
+  await (limit === null ? ask(system, 'DELETE', path) : ask(system, 'PUT', path, limit));
+}
+
 /** Puts a limit on one product. */
 export async function limitProduct(
   system: System,

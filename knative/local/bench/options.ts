@@ -19,9 +19,15 @@ export const names = [
   'limit-exactness',
   'persist',
   'board-delay',
+  'hostile-clients',
+  'refusals-memory',
   ...functionNames.map((name) => `ready-${name}` as const),
 ] as const;
 export type Name = (typeof names)[number];
+
+/** Takes minutes: measured only by its name. */
+const onlyByName: ReadonlySet<Name> = new Set(['refusals-memory']);
+const usual = names.filter((name) => !onlyByName.has(name));
 
 export interface Options {
   /** Where the JSON goes, if anywhere. */
@@ -30,6 +36,8 @@ export interface Options {
   readonly connections: number;
   /** Of each measurement, after its warm-up. */
   readonly seconds: number;
+  /** Of the one that takes minutes. */
+  readonly longSeconds: number;
   /** How often a measurement is repeated, a reference before and after each. */
   readonly rounds: number;
   /** Where the CPU profiles of the edge and of purchase go, if anywhere. */
@@ -46,9 +54,9 @@ export function readOptions(args: readonly string[]): Options {
     args: [...args],
     options: {
       out: { type: 'string' },
-      only: { type: 'string', default: names.join(',') },
+      only: { type: 'string', default: usual.join(',') },
       connections: { type: 'string', default: '256' },
-      seconds: { type: 'string', default: '5' },
+      seconds: { type: 'string' },
       rounds: { type: 'string', default: '1' },
       'cpu-prof': { type: 'string' },
     },
@@ -57,7 +65,8 @@ export function readOptions(args: readonly string[]): Options {
     out: values.out,
     only: values.only.split(',').map(nameOf),
     connections: wholeNumber('connections', values.connections),
-    seconds: wholeNumber('seconds', values.seconds),
+    seconds: wholeNumber('seconds', values.seconds ?? '5'),
+    longSeconds: wholeNumber('seconds', values.seconds ?? '300'),
     rounds: wholeNumber('rounds', values.rounds),
     cpuProf: values['cpu-prof'],
   };

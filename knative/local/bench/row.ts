@@ -11,6 +11,20 @@ export interface Row {
   readonly p99Ms: number | null;
   /** Of instances that share the work: the least one's part of an even share; 1 = even. */
   readonly leastShare?: number;
+  /** Of the edge, in MB of 10^6 bytes. */
+  readonly memory?: MemoryFigures;
+}
+
+export interface MemoryFigures {
+  /** Resident, at first, at most and at last. */
+  readonly residentBefore: number;
+  readonly residentMax: number;
+  readonly residentAfter: number;
+  /** By the line that fits the last part best, of the edge and of Redis. */
+  readonly residentPerMinute?: number;
+  readonly heapUsedPerMinute?: number;
+  readonly redisPerMinute?: number;
+  readonly redisKeysMax?: number;
 }
 
 /** One measurement of a rate. */

@@ -26,9 +26,14 @@ export async function steadily(
   return reached;
 }
 
-/** One purchase; rejects where it is not accepted. */
-export async function buyOne(pool: Pool, product: string, token: string): Promise<void> {
-  const { status, text } = await sendPurchase(pool, product, token);
+/** One purchase, the last on its connection if so said; rejects where it is not accepted. */
+export async function buyOne(
+  pool: Pool,
+  product: string,
+  token: string,
+  how?: { readonly isLast: boolean },
+): Promise<void> {
+  const { status, text } = await sendPurchase(pool, product, token, how);
   if (status !== 202) throw new Error(`a purchase was answered ${status}: ${text}`);
 }
 
@@ -37,6 +42,7 @@ export async function sendPurchase(
   pool: Pool,
   product: string,
   token: string,
+  { isLast = false } = {},
 ): Promise<{ readonly status: number; readonly text: string }> {
   const { statusCode, body } = await pool.request({
     method: 'POST',
@@ -47,6 +53,7 @@ export async function sendPurchase(
       'content-type': 'application/json',
     },
     body: '{"quantity":1}',
+    reset: isLast,
   });
   return { status: statusCode, text: await body.text() };
 }

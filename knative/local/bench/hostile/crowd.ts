@@ -34,8 +34,8 @@ export interface Crowd {
 const tickMs = 50;
 /** And up to ten seconds more, so that they do not all come again together. */
 const deafMs = 10_000;
-/** Gently enough for the crowd not to choke itself. */
-const newPerTickMax = 100;
+/** Of those that stay: gently enough for the crowd not to choke itself. */
+const newPerTickMax = { gathering: 100, later: 20 };
 
 export function gather(port: number, size: CrowdSize): Crowd {
   const seen = new Map<BehaviourName, Seen>();
@@ -57,16 +57,18 @@ export function gather(port: number, size: CrowdSize): Crowd {
 
   let ticks = 0;
   let due = 0;
+  let hasGathered = false;
   let gathered = (): void => undefined;
   const timer = setInterval(() => {
     ticks += 1;
-    let left = newPerTickMax;
+    let left = hasGathered ? newPerTickMax.later : newPerTickMax.gathering;
     for (const name of staying) {
       const count = Math.min(left, Math.max(0, missing(name)));
       for (let one = 0; one < count; one += 1) come(name);
       left -= count;
     }
-    if (staying.every((name) => (seen.get(name)?.opened ?? 0) >= wanted(name))) gathered();
+    hasGathered ||= staying.every((name) => (seen.get(name)?.opened ?? 0) >= wanted(name));
+    if (hasGathered) gathered();
     due += (size.passingPerSecond * tickMs) / 1_000;
     for (; due >= 1; due -= 1) for (const name of passing) come(name);
     if (ticks % (1_000 / tickMs) === 0) dripAll(here);

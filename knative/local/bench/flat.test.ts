@@ -22,6 +22,11 @@ test('what rises by more than a twentieth in the last part is not, and by how mu
   expect(trendOf(points((seconds) => 100 + seconds / 20)).isFlat).toBe(true);
 });
 
+test('of little, a rise of a few MB says nothing', () => {
+  expect(trendOf(points((seconds) => 2 + seconds / 20)).isFlat).toBe(true);
+  expect(trendOf(points((seconds) => 2 + seconds / 10)).isFlat).toBe(false);
+});
+
 test('what falls is flat enough; of nothing nobody knows', () => {
   expect(trendOf(points((seconds) => 200 - seconds)).isFlat).toBe(true);
   expect(trendOf([]).isFlat).toBe(false);

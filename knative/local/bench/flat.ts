@@ -2,16 +2,17 @@
 
 export interface Point {
   readonly seconds: number;
+  /** In MB. */
   readonly value: number;
 }
 
 /** What comes before is how it fills up: caches, the heap, the compiler's work. */
 const lastPart = 0.6;
 /**
- * So much of its mean may the line rise from one end to the other. In five minutes at some 5,000
- * refusals a second that is less than 20 bytes for each.
+ * So much may the line rise from one end to the other, of its mean and at least. A hundred bytes
+ * kept for each of a million users would be 100 MB.
  */
-const riseMax = 0.05;
+const riseMax = { ofMean: 0.05, atLeast: 5 };
 
 export interface Trend {
   readonly mean: number;
@@ -29,7 +30,7 @@ export function trendOf(points: readonly Point[]): Trend {
   const perSecond =
     sum(({ seconds, value }) => (seconds - middle) * (value - mean)) /
     sum(({ seconds }) => (seconds - middle) ** 2);
-  const isFlat = perSecond * end * lastPart <= riseMax * mean;
+  const isFlat = perSecond * end * lastPart <= Math.max(riseMax.atLeast, riseMax.ofMean * mean);
   return { mean, perMinute: perSecond * 60, isFlat };
 }
 

@@ -2,6 +2,7 @@
 
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { setLimit } from '#lib/buckets/limits.ts';
+import { bucketKey } from '#lib/buckets/take.ts';
 import { connectRedis, type RedisClient } from '#lib/redis/connect.ts';
 import { createLog } from '#lib/telemetry/log.ts';
 import { type OwnCluster, startOwnCluster } from '#lib/testing/own-cluster.ts';
@@ -48,4 +49,39 @@ test('limits and all tiers work on a cluster as on one Redis', async () => {
 
 test('every group comes to what the model says, and so does every bucket', async () => {
   await compareWithModel(redis);
+});
+
+test('three edges at once admit what the tightest tier holds, and all else is given back', async () => {
+  const [capacity, product] = [20, 'shared'];
+  for (const key of ['seckill:limits', bucketKey('global', '')]) await redis.del(key);
+  await setLimit(redis, { tier: 'product' }, { rate: 1, capacity: 50 });
+  await setLimit(redis, { tier: 'global' }, { rate: 1, capacity });
+  const connecting = [1, 2, 3].map(async () => {
+    const client = connectRedis(cluster.urls, createLog('test', 'silent'));
+    await new Promise<void>((resolve) => client.once('ready', resolve));
+    return client;
+  });
+  const clients = await Promise.all(connecting);
+  const edges = clients.map((client) =>
+    createAdmit({ redis: client, limitsNow: createLimitsNow(client) }),
+  );
+  const startedAtMs = performance.now();
+  const admitted = await Promise.all(
+    Array.from({ length: 90 }, (_, index) => {
+      const request = { userId: `edge user ${index}`, productId: product, address: () => '' };
+      return edges[index % 3]?.(request);
+    }),
+  );
+  const passed = admitted.filter((one) => one?.outcome === 'admitted').length;
+  const earnedMost = () => Math.ceil((performance.now() - startedAtMs) / 1_000);
+  expect(passed).toBeGreaterThanOrEqual(capacity);
+  expect(passed).toBeLessThanOrEqual(capacity + earnedMost());
+  // Given back after the answers: only who passed has cost the product anything.
+  const tokens = async () => {
+    const stored = await redis.get(bucketKey('product', product));
+    return stored === null ? 50 : Math.floor(Number(stored.split(' ')[0]) / 1_000_000);
+  };
+  await expect.poll(tokens, { timeout: 10_000 }).toBeGreaterThanOrEqual(50 - passed);
+  expect(await tokens()).toBeLessThanOrEqual(50 - passed + earnedMost());
+  for (const client of clients) client.disconnect();
 });

@@ -3,6 +3,7 @@
 
 import { z } from 'zod';
 import { parseNetworks } from '#lib/http/networks.ts';
+import { isSecureUrl } from '#lib/http/secure-url.ts';
 
 const listOf = (what: string) =>
   z
@@ -20,6 +21,8 @@ const networks = listOf('addresses and networks')
       return z.NEVER;
     }
   });
+/** https, or http on this same machine. */
+const secureUrl = z.url({ protocol: /^https?$/ }).refine(isSecureUrl, 'must be https');
 const port = z.coerce.number().int().min(0).max(65_535);
 /** Keys for HMAC are at least 32 characters: there is no default key outside the local runtime. */
 const key = z.string().min(32, 'at least 32 characters');
@@ -36,6 +39,17 @@ const variables = {
   SECKILL_JWT_JWKS_URL: z.url({ protocol: /^https?$/ }).optional(),
   SECKILL_JWT_ISSUER: z.string().min(1).default('seckill'),
   SECKILL_JWT_AUDIENCE: z.string().min(1).default('seckill'),
+  /** Where the page's buyers sign in, as which client, for what; see ratelimit-edge/IDENTITY.md. */
+  SECKILL_OIDC_ISSUER: secureUrl.optional(),
+  SECKILL_OIDC_CLIENT_ID: z.string().min(1).optional(),
+  SECKILL_OIDC_SCOPE: z
+    .string()
+    .refine((scope) => scope.split(' ').includes('openid'), 'must contain openid')
+    .default('openid'),
+  SECKILL_OIDC_RESOURCE: z.string().min(1).optional(),
+  SECKILL_OIDC_AUDIENCE: z.string().min(1).optional(),
+  /** How long browsers insist on TLS; for a shop that has it. 0: nothing is said of it. */
+  SECKILL_HSTS_MAX_AGE_SECONDS: z.coerce.number().int().min(0).default(0),
   /** Trust between the functions: the first key signs, all verify (two during a rotation). */
   SECKILL_SIGNING_KEYS: listOf('keys').pipe(z.array(key).min(1).max(2)),
   /** Names on leaderboards are made with it; changing it renames everybody. */

@@ -12,7 +12,7 @@ import { answerUnidentified, refuse } from './answers.ts';
 import { createBoards } from './boards.ts';
 import { createBuy } from './buy.ts';
 import { createClientAddress } from './client-address.ts';
-import { answerDocument, type Documents } from './documents.ts';
+import { answerDocument, type Documents, wayBack } from './documents.ts';
 import type { Forward } from './forward.ts';
 import type { Identify, Identity } from './identity.ts';
 import type { KnownProducts } from './known-products.ts';
@@ -23,6 +23,7 @@ import { createOrders } from './orders.ts';
 import { createProducts } from './products.ts';
 import type { PurchaseClient } from './purchase-client.ts';
 import type { Refusals } from './refusals.ts';
+import type { SignIn } from './sign-in.ts';
 import { Unavailable } from './unavailable.ts';
 
 export interface EdgeDependencies {
@@ -39,6 +40,7 @@ export interface EdgeDependencies {
   /** Whose word counts about where a request comes from. */
   readonly trustedProxies: Networks;
   readonly documents: Documents;
+  readonly signIn: SignIn;
   readonly pseudonymKey: string;
   readonly metrics: EdgeMetrics;
   readonly readiness: Readiness;
@@ -169,9 +171,20 @@ function operatorRoutes(deps: EdgeDependencies): Route[] {
   ];
 }
 
-function documentRoutes({ documents }: EdgeDependencies): Route[] {
+function documentRoutes({ documents, signIn }: EdgeDependencies): Route[] {
   const name = 'document';
+  const page = documents.get('/');
   return [
+    { method: 'GET', path: '/sign-in.json', name, handler: () => signIn.answer() },
+    {
+      method: 'GET',
+      path: '/signed-in',
+      name,
+      async handler(context) {
+        if (page === undefined || !signIn.isConfigured) return context.notFound();
+        return answerDocument(wayBack(page, await signIn.tokenSource()), context.req.raw);
+      },
+    },
     { method: 'GET', path: '/openapi.json', name, handler: answerOpenApi },
     ...[...documents].map(
       ([path, document]): Route => ({

@@ -20,26 +20,35 @@ import { createEdgeMetrics } from './metrics.ts';
 import { createPurchaseClient } from './purchase-client.ts';
 import { createRefusals } from './refusals.ts';
 import { createSendBatch } from './send-batch.ts';
+import { createSignIn, signInConfigOf } from './sign-in.ts';
+
+const names = [
+  'SECKILL_REDIS_URL',
+  'SECKILL_PURCHASE_URL',
+  'SECKILL_JWT_KEY',
+  'SECKILL_JWT_JWKS_URL',
+  'SECKILL_JWT_ISSUER',
+  'SECKILL_JWT_AUDIENCE',
+  'SECKILL_OIDC_ISSUER',
+  'SECKILL_OIDC_CLIENT_ID',
+  'SECKILL_OIDC_SCOPE',
+  'SECKILL_OIDC_RESOURCE',
+  'SECKILL_OIDC_AUDIENCE',
+  'SECKILL_HSTS_MAX_AGE_SECONDS',
+  'SECKILL_SIGNING_KEYS',
+  'SECKILL_PSEUDONYM_KEY',
+  'SECKILL_TRUSTED_PROXIES',
+  'SECKILL_LOG_LEVEL',
+  'SECKILL_METRICS_PORT',
+  'SECKILL_HOST',
+  'PORT',
+] as const;
 
 async function start(): Promise<void> {
-  const env = readEnvironment([
-    'SECKILL_REDIS_URL',
-    'SECKILL_PURCHASE_URL',
-    'SECKILL_JWT_KEY',
-    'SECKILL_JWT_JWKS_URL',
-    'SECKILL_JWT_ISSUER',
-    'SECKILL_JWT_AUDIENCE',
-    'SECKILL_SIGNING_KEYS',
-    'SECKILL_PSEUDONYM_KEY',
-    'SECKILL_TRUSTED_PROXIES',
-    'SECKILL_LOG_LEVEL',
-    'SECKILL_METRICS_PORT',
-    'SECKILL_HOST',
-    'PORT',
-  ]);
+  const env = readEnvironment(names);
   const log = createLog('ratelimit-edge', env.SECKILL_LOG_LEVEL);
-  const onFault = (err: unknown) => {
-    log.warn({ err }, 'the keys of the issuer of tokens cannot be read');
+  const faultOf = (what: string) => (err: unknown) => {
+    log.warn({ err }, `${what} cannot be read`);
   };
   const identify = await createIdentify(
     {
@@ -48,8 +57,10 @@ async function start(): Promise<void> {
       issuer: env.SECKILL_JWT_ISSUER,
       audience: env.SECKILL_JWT_AUDIENCE,
     },
-    { onFault },
+    { onFault: faultOf('the keys of the issuer of tokens') },
   );
+  const signInFault = faultOf('where one signs in');
+  const signIn = createSignIn(signInConfigOf(env), { onFault: signInFault });
   const registry = createRegistry('ratelimit-edge');
   const metrics = createEdgeMetrics(registry);
   const redis = connectRedis(env.SECKILL_REDIS_URL, log);
@@ -70,7 +81,10 @@ async function start(): Promise<void> {
     ...{ catalogue, purchase, operators },
     redis,
     trustedProxies: env.SECKILL_TRUSTED_PROXIES,
-    documents: loadDocuments(join(import.meta.dirname, 'storefront')),
+    documents: loadDocuments(join(import.meta.dirname, 'storefront'), {
+      hstsMaxAgeSeconds: env.SECKILL_HSTS_MAX_AGE_SECONDS,
+    }),
+    signIn,
     pseudonymKey: env.SECKILL_PSEUDONYM_KEY,
     metrics,
     readiness,

@@ -6,6 +6,7 @@
 import { copyFileSync, existsSync, mkdirSync, readdirSync, readFileSync } from 'node:fs';
 import { cp, rm } from 'node:fs/promises';
 import { basename, dirname, join, relative, resolve } from 'node:path';
+import { gzipSync } from 'node:zlib';
 import { type BuildOptions, build as bundleWith, type Metafile, type Plugin } from 'esbuild';
 
 const root = resolve(import.meta.dirname, '../..');
@@ -141,17 +142,25 @@ function assertWithin(bytesMax: number, metafile: Metafile, name: string): void 
   );
 }
 
-/** The page as it is served: its TypeScript as one file for browsers, the rest as it is. */
+/** What every buyer loads, and who signs in besides, as sent (compressed). */
+const pageBytesMax = 22_000;
+const signInBytesMax = 10_000;
+
+/**
+ * The page as it is served: its TypeScript as one file for browsers, what only signing in needs
+ * as another (named by its content: a page never loads another release's), the rest as it is.
+ */
 async function buildStorefront(folder: string, outFolder: string): Promise<void> {
   await cp(folder, outFolder, {
     recursive: true,
     filter: (path) => !/\.ts$|tsconfig\.json$/.test(relative(folder, path)),
   });
-  const entry = join(folder, 'storefront.ts');
   await bundleWith({
-    entryPoints: [entry],
-    outfile: join(outFolder, 'storefront.js'),
+    entryPoints: [join(folder, 'storefront.ts')],
+    outdir: outFolder,
     bundle: true,
+    splitting: true,
+    chunkNames: '[name]-[hash]',
     platform: 'browser',
     target: ['es2022', 'chrome109', 'firefox115', 'safari16'],
     format: 'esm',
@@ -159,6 +168,13 @@ async function buildStorefront(folder: string, outFolder: string): Promise<void>
     sourcemap: true,
     logLevel: 'silent',
   });
+  const scripts = readdirSync(outFolder).filter((file) => file.endsWith('.js'));
+  for (const file of scripts) {
+    const bytes = gzipSync(readFileSync(join(outFolder, file))).byteLength;
+    const bytesMax = file === 'storefront.js' ? pageBytesMax : signInBytesMax;
+    if (bytes <= bytesMax) continue;
+    throw new Error(`${file} has ${bytes} bytes compressed; its budget is ${bytesMax}.`);
+  }
 }
 
 if (import.meta.main) await buildFunctions(join(root, 'dist'));

@@ -1,13 +1,10 @@
 // The page as it is built and served, on a public API with a sale in memory and the faults that
 // real servers show only when something breaks: answers that get lost, late, or refused.
 
-import { rm } from 'node:fs/promises';
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
-import { join, resolve } from 'node:path';
-import { buildFunction } from '#knative/local/build.ts';
 import { OUTCOMES, type Outcome } from '#lib/outcome.ts';
-import { uniqueName } from '#lib/testing/unique.ts';
-import { answerDocument, type Documents, loadDocuments } from '../documents.ts';
+import { answerDocument, type Documents } from '../documents.ts';
+import { buildDocuments } from './documents.ts';
 import * as sale from './sale.ts';
 
 /** What happens to a purchase request instead of, or after, being decided. */
@@ -38,14 +35,9 @@ export interface StandIn {
   close(): Promise<void>;
 }
 
-const root = resolve(import.meta.dirname, '../../..');
-
 /** Builds the page and serves it with the API on a free port of loopback. */
 export async function startStandIn(): Promise<StandIn> {
-  const folder = join(root, '.seckill', uniqueName('storefront-'));
-  await buildFunction('ratelimit-edge', folder);
-  const documents = loadDocuments(join(folder, 'storefront'));
-  await rm(folder, { recursive: true });
+  const documents = await buildDocuments();
   const server = createServer((request, response) => {
     void serve(standIn, documents, request, response);
   });
@@ -90,6 +82,7 @@ async function serve(
     return;
   }
   if (standIn.isAway) refuse(response, 'unavailable', { retryAfterSeconds: 1 });
+  else if (pathname === '/sign-in.json') answer(response, {});
   else if (request.method === 'POST') await purchase(standIn, pathname, request, response);
   else read(standIn, pathname, searchParams, userOf(request), response);
 }

@@ -52,6 +52,22 @@ export interface HotProduct {
   readonly sold: number;
 }
 
+/** Where one signs in: as much of the provider's metadata as the page needs. */
+export interface SignInSetup {
+  readonly provider: {
+    readonly issuer: string;
+    readonly authorization_endpoint: string;
+    readonly token_endpoint: string;
+    readonly end_session_endpoint?: string;
+    readonly authorization_response_iss_parameter_supported?: boolean;
+    readonly id_token_signing_alg_values_supported?: string[];
+  };
+  readonly clientId: string;
+  readonly scope: string;
+  /** Further parameters of both requests. */
+  readonly parameters: Record<string, string>;
+}
+
 const saleStates: readonly string[] = ['scheduled', 'open', 'paused', 'sold_out', 'ended'];
 const orderStatuses: readonly string[] = [
   'pending',
@@ -128,6 +144,20 @@ export function readHotProducts(body: unknown): HotProduct[] {
       sold: number(answer, 'sold'),
     };
   });
+}
+
+/** Undefined where nobody has configured a provider. */
+export function readSignInSetup(body: unknown): SignInSetup | undefined {
+  const answer = record(body);
+  if (answer['provider'] === undefined) return undefined;
+  const provider = record(answer['provider']);
+  for (const name of ['issuer', 'authorization_endpoint', 'token_endpoint']) text(provider, name);
+  return {
+    provider: provider as unknown as SignInSetup['provider'],
+    clientId: text(answer, 'clientId'),
+    scope: text(answer, 'scope'),
+    parameters: record(answer['parameters']) as Record<string, string>,
+  };
 }
 
 function record(value: unknown): Record<string, unknown> {

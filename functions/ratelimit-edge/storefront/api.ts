@@ -14,6 +14,8 @@ import {
   readOrders,
   readProduct,
   readProducts,
+  readSignInSetup,
+  type SignInSetup,
 } from './answers.ts';
 import type { OpenPurchase } from './purchase-store.ts';
 
@@ -66,6 +68,8 @@ export interface Api {
   order(orderId: string): Promise<Order>;
   board(productId: string, by: BoardKind): Promise<Board>;
   hotProducts(): Promise<HotProduct[]>;
+  /** Undefined where no provider is configured. */
+  signIn(): Promise<SignInSetup | undefined>;
   purchase(purchase: OpenPurchase): Promise<PurchaseReply>;
 }
 
@@ -97,6 +101,7 @@ export function createApi(options: ApiOptions): Api {
     board: async (productId, by) =>
       readBoard((await get(`${product(productId)}/leaderboard?by=${by}&limit=10`)).body),
     hotProducts: async () => readHotProducts((await get('/api/leaderboard/products')).body),
+    signIn: async () => readSignInSetup((await get('/sign-in.json')).body),
     purchase: (purchase) =>
       sendPurchase(options, `${product(purchase.productId)}/purchase`, purchase),
   };

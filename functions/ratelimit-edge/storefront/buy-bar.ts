@@ -23,6 +23,7 @@ export interface BuyBar {
 
 export interface BuyBarEvents {
   readonly press: () => void;
+  readonly signIn: () => void;
   readonly quantity: (quantity: number) => void;
   readonly action: (action: MessageAction) => void;
 }
@@ -38,6 +39,7 @@ export function createBuyBar(texts: Texts, events: BuyBarEvents): BuyBar {
     // The second click of a double-click is no second wish.
     if (event.detail > 1) return;
     if (action === 'press') events.press();
+    else if (action === 'sign_in') events.signIn();
     else if (action === 'orders') events.action('orders');
   });
   return {

@@ -7,13 +7,14 @@ import type { Texts } from './texts.ts';
 export interface BuyButton {
   readonly label: string;
   /** `none`: the button can be reached and read, but does nothing. */
-  readonly action: 'press' | 'orders' | 'none';
+  readonly action: 'press' | 'orders' | 'sign_in' | 'none';
   readonly isBusy: boolean;
 }
 
 export interface BuyContext {
   readonly texts: Texts;
   readonly isSignedIn: boolean;
+  readonly isSignInOffered: boolean;
   readonly saleState: SaleState;
   readonly flow: FlowState;
   readonly hasShare: boolean;
@@ -25,7 +26,10 @@ export interface BuyContext {
 
 export function buyButton(context: BuyContext): BuyButton {
   const { texts } = context;
-  if (!context.isSignedIn) return idle(texts.buySignedOut);
+  if (!context.isSignedIn) {
+    const label = texts.buySignedOut;
+    return context.isSignInOffered ? { label, action: 'sign_in', isBusy: false } : idle(label);
+  }
   return flowButton(context) ?? saleButton(context);
 }
 

@@ -31,6 +31,7 @@ export function showCatalogue(page: Page): void {
         : purchasesAsked(page.storage, page.session.user)[0];
     notices.update({
       sign: page.session.sign(),
+      signIn: page.signIn,
       isStale: failures >= staleAfterFailures,
       elsewhere:
         open === undefined
@@ -71,5 +72,6 @@ export function showCatalogue(page: Page): void {
     },
     intervalMs: () => productsIntervalMs,
   });
+  page.onChange(draw);
   everySecond(page, draw);
 }

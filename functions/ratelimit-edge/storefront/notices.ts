@@ -1,10 +1,12 @@
 // What stands above everything: not signed in, out of reach, or a purchase open elsewhere.
 
 import { h, icon, setChildren, setText } from './dom.ts';
+import type { SignIn } from './sign-in.ts';
 import type { Message, Texts } from './texts.ts';
 
 export interface NoticesState {
   readonly sign: 'in' | 'out' | 'ended';
+  readonly signIn: SignIn;
   readonly isStale: boolean;
   /** A product whose purchase has no answer yet, with the link to its page. */
   readonly elsewhere: { readonly name: string; readonly href: string } | undefined;
@@ -16,7 +18,7 @@ export interface Notices {
 }
 
 export function createNotices(texts: Texts): Notices {
-  const sign = createNotice();
+  const sign = createNotice(texts);
   const stale = h('p', { class: 'notice is-slim' }, icon('wait'), h('span', {}, texts.stale));
   const elsewhereText = h('span');
   const elsewhereLink = h('a', {}, texts.goThere);
@@ -33,7 +35,7 @@ export function createNotices(texts: Texts): Notices {
     update(state) {
       const shown: HTMLElement[] = [];
       if (state.sign !== 'in') {
-        sign.say(state.sign === 'out' ? texts.signedOut : texts.signInEnded);
+        sign.say(signMessage(texts, state), state.signIn);
         shown.push(sign.element);
       }
       if (state.isStale) shown.push(stale);
@@ -47,14 +49,30 @@ export function createNotices(texts: Texts): Notices {
   };
 }
 
-function createNotice() {
+function signMessage(texts: Texts, { sign, signIn }: NoticesState): Message {
+  const { isOffered, failure } = signIn;
+  if (failure !== undefined) return texts.signInFailed[failure];
+  if (sign === 'out') return isOffered ? texts.signInOffered : texts.signedOut;
+  return isOffered ? texts.signInAgain : texts.signInEnded;
+}
+
+function createNotice(texts: Texts) {
   const title = h('strong');
   const text = h('span');
+  const button = h('button', { class: 'link', type: 'button', id: 'sign-in' }, texts.signIn);
+  let start: () => void = () => undefined;
+  button.addEventListener('click', () => {
+    start();
+  });
   return {
-    element: h('div', { class: 'notice' }, icon('user'), h('p', {}, title, text)),
-    say(message: Message) {
+    element: h('div', { class: 'notice' }, icon('user'), h('p', {}, title, text), button),
+    say(message: Message, signIn: SignIn) {
       setText(title, message.title);
       setText(text, message.text);
+      button.hidden = !signIn.isOffered;
+      start = () => {
+        signIn.start();
+      };
     },
   };
 }

@@ -4,6 +4,7 @@ import type { Api } from './api.ts';
 import type { ServerClock } from './clock.ts';
 import { type Poll, type PollOptions, startPoll } from './poll.ts';
 import type { Session } from './session.ts';
+import type { SignIn } from './sign-in.ts';
 import type { Texts } from './texts.ts';
 import { browserTimers, type Timers } from './timers.ts';
 
@@ -12,6 +13,9 @@ export interface Page {
   readonly texts: Texts;
   readonly clock: ServerClock;
   readonly session: Session;
+  readonly signIn: SignIn;
+  /** Runs `draw` when something changed that every view shows. */
+  onChange(draw: () => void): void;
   readonly timers: Timers;
   readonly storage: Storage | undefined;
   readonly main: HTMLElement;

@@ -60,6 +60,9 @@ class ProductPage {
     this.announcement = openingAnnouncer(page.texts);
     this.layout = createProductLayout(page.texts, {
       press: () => this.flow?.press(this.quantity),
+      signIn: () => {
+        page.signIn.start();
+      },
       quantity: (quantity) => {
         this.quantity = quantity;
         this.draw();
@@ -102,6 +105,9 @@ class ProductPage {
     window.addEventListener('online', () => this.flow?.hurry());
     // Another tab has bought, or given up, the same thing.
     window.addEventListener('storage', () => this.orderWatch?.refresh());
+    page.onChange(() => {
+      this.draw();
+    });
     everySecond(page, () => {
       this.draw();
     });
@@ -231,6 +237,7 @@ class ProductPage {
     layout.dial.update(product, nowMs);
     layout.notices.update({
       sign: this.page.session.sign(),
+      signIn: this.page.signIn,
       isStale: this.failures >= staleAfterFailures,
       elsewhere: this.elsewhere(),
     });
@@ -243,7 +250,7 @@ class ProductPage {
   }
 
   private drawBar(product: Product, nowMs: number): void {
-    const { texts, timers, session } = this.page;
+    const { texts, timers, session, signIn } = this.page;
     const flow: FlowState = this.flow?.state ?? { name: 'idle' };
     const saleState = saleStateAt(product, nowMs);
     const owned = unitsOwned(this.orderWatch?.orders ?? [], this.productId);
@@ -254,6 +261,7 @@ class ProductPage {
     const button: BuyButton = buyButton({
       texts,
       isSignedIn: session.sign() === 'in',
+      isSignInOffered: signIn.isOffered,
       saleState,
       flow,
       hasShare,
@@ -296,6 +304,7 @@ class ProductPage {
       order,
       mayBuyMore,
       hasOthers: !this.layout.back.hidden,
+      isSignInOffered: this.page.signIn.isOffered,
     });
   }
 

@@ -27,6 +27,7 @@ function contextIn(language: string, changes: Partial<MessageContext> = {}): Mes
     order: undefined,
     mayBuyMore: false,
     hasOthers: true,
+    isSignInOffered: false,
     ...changes,
   };
 }
@@ -92,6 +93,7 @@ describe('the button', () => {
     buyButton({
       texts: textsFor(['en']),
       isSignedIn: true,
+      isSignInOffered: false,
       saleState: 'open',
       flow,
       hasShare: false,

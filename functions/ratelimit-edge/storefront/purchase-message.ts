@@ -28,6 +28,7 @@ export interface MessageContext {
   readonly mayBuyMore: boolean;
   /** Whether there are other sales to go to. */
   readonly hasOthers: boolean;
+  readonly isSignInOffered: boolean;
 }
 
 /** Undefined while there is nothing to say. */
@@ -57,8 +58,11 @@ export function purchaseMessage(
       return flow.isAutomatic
         ? { tone: 'warn', actions: [], retryAtMs: flow.retryAtMs, ...texts.limited }
         : { tone: 'warn', actions: [], ...texts.limitedAgain };
-    case 'signed_out':
-      return { tone: 'warn', actions: [], ...texts.purchaseSignedOut };
+    case 'signed_out': {
+      const { purchaseSignedOut, purchaseSignInAgain } = texts;
+      const message = context.isSignInOffered ? purchaseSignInAgain : purchaseSignedOut;
+      return { tone: 'warn', actions: [], ...message };
+    }
     case 'stopped':
       return { tone: 'warn', actions: ['orders', 'forget'], ...texts.stopped };
     case 'accepted':

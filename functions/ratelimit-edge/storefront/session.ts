@@ -1,16 +1,31 @@
 // Who the buyer is. The token comes in the address' fragment, which no server ever sees, leaves
 // the address bar at once and lives as long as the tab.
 
-const storageName = 'seckill.token';
+const tokenName = 'seckill.token';
+const nameName = 'seckill.name';
+const signOutName = 'seckill.sign-out';
+
+/** What a provider has given. */
+export interface Redeemed {
+  readonly token: string;
+  /** How to call the buyer, where the provider has said it. */
+  readonly name: string | undefined;
+  /** Where the session at the provider ends, where it can be ended. */
+  readonly signOutUrl: string | undefined;
+}
 
 export interface Session {
   /** The `sub` of the token. The server decides whether it is true; here it only names keys. */
   readonly user: string | undefined;
+  /** How to call the buyer. */
+  readonly name: string | undefined;
   /** Undefined without a token, and once it has expired or the server has refused it. */
   token(): string | undefined;
   sign(): 'in' | 'out' | 'ended';
   /** The server does not believe the token any more. */
   end(): void;
+  /** Signs out, here and at the provider. Purchases that are open stay kept for their buyer. */
+  leave(): void;
 }
 
 /** The session of this tab; takes a token out of the address when there is one. */
@@ -18,18 +33,27 @@ export function openSession(page: Window, nowMs: () => number): Session {
   const given = new URLSearchParams(page.location.hash.slice(1)).get('token');
   if (given !== null) {
     page.history.replaceState(null, '', page.location.pathname + page.location.search);
-    if (claimsOf(given) !== undefined) remember(page, given);
+    if (claimsOf(given) !== undefined) {
+      keepSession(page, { token: given, name: undefined, signOutUrl: undefined });
+    }
   }
-  const token = given ?? recall(page);
+  const token = given ?? recall(page, tokenName);
   const claims = token === null ? undefined : claimsOf(token);
   let isRefused = false;
   const isLive = () => claims !== undefined && !isRefused && nowMs() < claims.expiresAtMs;
   return {
     user: claims?.userId,
+    name: claims === undefined ? undefined : (recall(page, nameName) ?? claims.userId),
     token: () => (isLive() ? (token ?? undefined) : undefined),
     sign: () => (claims === undefined ? 'out' : isLive() ? 'in' : 'ended'),
     end() {
       isRefused = true;
+    },
+    leave() {
+      const signOutUrl = recall(page, signOutName);
+      for (const name of [tokenName, nameName, signOutName]) keep(page, name, undefined);
+      if (signOutUrl === null) page.location.reload();
+      else page.location.assign(signOutUrl);
     },
   };
 }
@@ -53,17 +77,25 @@ export function claimsOf(token: string): { userId: string; expiresAtMs: number }
   }
 }
 
-function remember(page: Window, token: string): void {
+/** Keeps it for this tab. Without storage a session lasts until the page is left. */
+export function keepSession(page: Window, { token, name, signOutUrl }: Redeemed): void {
+  keep(page, tokenName, token);
+  keep(page, nameName, name);
+  keep(page, signOutName, signOutUrl);
+}
+
+function keep(page: Window, name: string, value: string | undefined): void {
   try {
-    page.sessionStorage.setItem(storageName, token);
+    if (value === undefined) page.sessionStorage.removeItem(name);
+    else page.sessionStorage.setItem(name, value);
   } catch {
-    // Without storage the session lasts until the page is left.
+    // A browser that forbids storage.
   }
 }
 
-function recall(page: Window): string | null {
+function recall(page: Window, name: string): string | null {
   try {
-    return page.sessionStorage.getItem(storageName);
+    return page.sessionStorage.getItem(name);
   } catch {
     return null;
   }

@@ -4,29 +4,51 @@
 import { createApi } from './api.ts';
 import { showCatalogue } from './catalogue-page.ts';
 import { createServerClock } from './clock.ts';
-import { h } from './dom.ts';
-import type { Page } from './page.ts';
+import { h, setText } from './dom.ts';
+import { type Page, pollVisibly } from './page.ts';
 import { showProduct } from './product-page.ts';
 import { openSession, type Session } from './session.ts';
+import { createSignIn, finishSignIn } from './sign-in.ts';
 import { type Texts, textsFor } from './texts.ts';
 import { browserTimers } from './timers.ts';
 
-function start(): void {
+async function start(): Promise<void> {
   const texts = textsFor(navigator.languages);
+  const loading = h('p', { class: 'loading', role: 'status' }, texts.signingIn);
+  element('main').append(loading);
+  const failure = await finishSignIn(window);
+  if (failure !== undefined) element('announcer').textContent = texts.signInFailed[failure].title;
+  setText(loading, texts.loading);
   const clock = createServerClock({
     monotonicMs: () => performance.now(),
     deviceMs: () => Date.now(),
   });
   const session = openSession(window, () => clock.nowMs());
+  const draws: (() => void)[] = [];
+  const api = createApi({
+    fetch: (input, init) => fetch(input, init),
+    nowMs: () => performance.now(),
+    token: () => session.token(),
+  });
   const page: Page = {
     texts,
     clock,
     session,
-    api: createApi({
-      fetch: (input, init) => fetch(input, init),
-      nowMs: () => performance.now(),
-      token: () => session.token(),
+    api,
+    signIn: createSignIn({
+      window,
+      api,
+      session,
+      failure,
+      poll: pollVisibly,
+      serverNowMs: () => clock.nowMs(),
+      onChange() {
+        for (const draw of draws) draw();
+      },
     }),
+    onChange(draw) {
+      draws.push(draw);
+    },
     timers: browserTimers,
     storage: storageOf(window),
     main: element('main'),
@@ -42,7 +64,6 @@ function start(): void {
   window.addEventListener('hashchange', () => {
     if (window.location.hash.startsWith('#token=')) window.location.reload();
   });
-  page.main.append(h('p', { class: 'loading' }, texts.loading));
   const productId = new URLSearchParams(window.location.search).get('product');
   if (productId === null) showCatalogue(page);
   else showProduct(page, productId);
@@ -55,8 +76,18 @@ function dress(texts: Texts, session: Session): void {
   document.title = texts.pageTitle(undefined);
   element('brand').textContent = texts.brand;
   element('skip').textContent = texts.skipToContent;
-  element('who').textContent =
-    session.user === undefined ? texts.signedOutShort : texts.signedIn(session.user);
+  if (session.name === undefined) {
+    element('who').textContent = texts.signedOutShort;
+    return;
+  }
+  const signOut = h('button', { class: 'link', type: 'button' }, texts.signOut);
+  signOut.addEventListener('click', () => {
+    session.leave();
+  });
+  element('who').replaceChildren(
+    h('span', { class: 'who-name' }, texts.signedIn(session.name)),
+    signOut,
+  );
 }
 
 /** Reading `localStorage` throws where the browser forbids it; purchases then live in memory. */
@@ -74,4 +105,4 @@ function element(id: string): HTMLElement {
   return found;
 }
 
-start();
+void start();

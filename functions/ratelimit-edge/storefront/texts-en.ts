@@ -17,6 +17,36 @@ export const english: Texts = {
     title: 'Your sign-in has ended',
     text: 'Open your personal sign-in link again. An unanswered purchase then goes on by itself.',
   },
+  signIn: 'Sign in',
+  signOut: 'Sign out',
+  signingIn: 'Signing you in…',
+  signInOffered: { title: 'Sign in to buy', text: 'You can look around without it.' },
+  signInAgain: {
+    title: 'Your sign-in has ended',
+    text: 'Sign in again. An unanswered purchase then goes on by itself.',
+  },
+  signInFailed: {
+    denied: {
+      title: 'You are not signed in',
+      text: 'The sign-in was cancelled or not allowed. Nothing has changed; you can try again.',
+    },
+    mismatch: {
+      title: 'This sign-in does not belong here',
+      text: 'It was begun elsewhere, or has been used already. Please sign in again from here.',
+    },
+    late: {
+      title: 'The sign-in took too long',
+      text: 'It is only good for a moment. Please sign in again.',
+    },
+    away: {
+      title: 'Sign-in does not answer',
+      text: 'You can look around meanwhile. Please try again in a moment.',
+    },
+    unusable: {
+      title: 'Sign-in does not work',
+      text: 'That is our mistake, not yours. You can look around, and try again later.',
+    },
+  },
   loading: 'Loading…',
   loadFailed: {
     title: 'We can’t reach the shop',
@@ -114,6 +144,10 @@ export const english: Texts = {
     title: 'Your sign-in has ended',
     text: 'Your purchase is kept. Open your sign-in link again and we go on with the same one.',
   },
+  purchaseSignInAgain: {
+    title: 'Your sign-in has ended',
+    text: 'Your purchase is kept. Sign in again and we go on with the same one.',
+  },
   refused: {
     limit_reached: (limit) => ({
       title: 'You have your share',
@@ -149,7 +183,7 @@ export const english: Texts = {
     },
     forbidden: {
       title: 'You may not buy here',
-      text: 'Your sign-in is not valid for this shop. Open your own sign-in link.',
+      text: 'Your sign-in is not valid for this shop. Sign in as yourself.',
     },
     other: {
       title: 'That did not work',

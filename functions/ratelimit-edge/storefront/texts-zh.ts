@@ -17,6 +17,24 @@ export const chinese: Texts = {
     title: '登录已过期',
     text: '请重新打开您的登录链接，未得到答复的购买会自动继续。',
   },
+  signIn: '登录',
+  signOut: '退出登录',
+  signingIn: '正在登录…',
+  signInOffered: { title: '登录后即可抢购', text: '不登录也可以先看看。' },
+  signInAgain: {
+    title: '登录已过期',
+    text: '请重新登录，未得到答复的购买会自动继续。',
+  },
+  signInFailed: {
+    denied: { title: '尚未登录', text: '登录被取消或未获允许。一切如旧，您可以再试一次。' },
+    mismatch: {
+      title: '这次登录对不上',
+      text: '它是在别处发起的，或者已经用过了。请从这里重新登录。',
+    },
+    late: { title: '登录用时太久', text: '登录凭证只在片刻内有效，请重新登录。' },
+    away: { title: '登录服务没有响应', text: '您可以先看看，请稍后再试。' },
+    unusable: { title: '暂时无法登录', text: '这是我们的问题，与您无关。您可以先看看，稍后再试。' },
+  },
   loading: '加载中…',
   loadFailed: {
     title: '暂时连不上商店',
@@ -111,6 +129,10 @@ export const chinese: Texts = {
     title: '登录已过期',
     text: '您的购买已保存。重新打开登录链接后，会继续同一笔购买。',
   },
+  purchaseSignInAgain: {
+    title: '登录已过期',
+    text: '您的购买已保存。重新登录后，会继续同一笔购买。',
+  },
   refused: {
     limit_reached: (limit) => ({
       title: '已达限购数量',
@@ -134,7 +156,7 @@ export const chinese: Texts = {
     unknown_product: { title: '商品已下架', text: '这次没有买到。' },
     forbidden: {
       title: '您不能在这里购买',
-      text: '登录信息不适用于本店，请使用您自己的登录链接。',
+      text: '登录信息不适用于本店，请用您自己的身份登录。',
     },
     other: { title: '没有成功', text: '这次没有买到，请刷新页面后再试。' },
   },

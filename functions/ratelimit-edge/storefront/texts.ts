@@ -2,6 +2,7 @@
 
 import type { BoardKind } from '#lib/names.ts';
 import type { OrderStatus } from './answers.ts';
+import type { SignInFailure } from './sign-in.ts';
 import { english } from './texts-en.ts';
 import { chinese } from './texts-zh.ts';
 
@@ -20,6 +21,13 @@ export interface Texts {
   readonly signedOutShort: string;
   readonly signedOut: Message;
   readonly signInEnded: Message;
+  /** Where there is a provider to sign in with. */
+  readonly signIn: string;
+  readonly signOut: string;
+  readonly signingIn: string;
+  readonly signInOffered: Message;
+  readonly signInAgain: Message;
+  readonly signInFailed: Readonly<Record<SignInFailure, Message>>;
   readonly loading: string;
   readonly loadFailed: Message;
   readonly stale: string;
@@ -89,6 +97,7 @@ export interface Texts {
   readonly orderNumber: string;
   readonly stopped: Message;
   readonly purchaseSignedOut: Message;
+  readonly purchaseSignInAgain: Message;
   readonly refused: {
     readonly limit_reached: (limit: number) => Message;
     readonly sold_out: Message;

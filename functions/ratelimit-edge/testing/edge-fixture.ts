@@ -17,7 +17,7 @@ import {
 import { connectRedis, type RedisClient } from '#lib/redis/connect.ts';
 import { createLog, type Log } from '#lib/telemetry/log.ts';
 import { createAdmit } from '../admit.ts';
-import { createApp } from '../app.ts';
+import { createApp, type EdgeDependencies } from '../app.ts';
 import type { Documents } from '../documents.ts';
 import { createForward, type ForwardedPurchase } from '../forward.ts';
 import { createIdentify } from '../identity.ts';
@@ -27,6 +27,7 @@ import { createEdgeMetrics } from '../metrics.ts';
 import { createPurchaseClient } from '../purchase-client.ts';
 import { createRefusals } from '../refusals.ts';
 import { createSendBatch } from '../send-batch.ts';
+import { createSignIn } from '../sign-in.ts';
 
 const jwtKey = 'a-key-of-the-tests-with-more-than-32-characters';
 const signingKeys = ['a-signing-key-of-the-tests-with-32-or-more'];
@@ -145,6 +146,7 @@ export async function startEdge(
   purchaseUrl: string,
   documents: Documents = new Map(),
   trustedProxies: Networks = noNetworks,
+  overrides: Partial<EdgeDependencies> = {},
 ): Promise<Edge> {
   const log = createLog('test', 'silent');
   const redis = connectRedis([redisUrl], log);
@@ -163,10 +165,12 @@ export async function startEdge(
     redis,
     trustedProxies,
     documents,
+    signIn: createSignIn(undefined),
     pseudonymKey,
     metrics,
     readiness,
     log,
+    ...overrides,
   });
   if (redisUrl !== awayRedisUrl) {
     await new Promise<void>((resolve) => redis.once('ready', resolve));

@@ -181,7 +181,9 @@ function documentRoutes({ documents, signIn }: EdgeDependencies): Route[] {
       path: '/signed-in',
       name,
       async handler(context) {
-        if (page === undefined || !signIn.isConfigured) return context.notFound();
+        if (page === undefined || !signIn.isConfigured) {
+          return refuse('not_found', { detail: 'path: unknown' }).response;
+        }
         return answerDocument(wayBack(page, await signIn.tokenSource()), context.req.raw);
       },
     },

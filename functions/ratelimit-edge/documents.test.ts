@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { gunzipSync } from 'node:zlib';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { answerDocument, type Documents, loadDocuments } from './documents.ts';
+import { answerDocument, type Documents, loadDocuments, wayBack } from './documents.ts';
 
 let folder: string;
 let documents: Documents;
@@ -39,9 +39,34 @@ test('the page may load nothing from elsewhere and nothing inline', async () => 
   expect(response.headers.get('content-type')).toBe('text/html; charset=utf-8');
   const policy = response.headers.get('content-security-policy');
   expect(policy).toContain("default-src 'none'");
+  expect(policy).toContain("connect-src 'self';");
+  expect(policy).toContain("require-trusted-types-for 'script'");
   expect(policy).not.toContain('unsafe');
   expect(response.headers.get('x-content-type-options')).toBe('nosniff');
   expect(response.headers.has('access-control-allow-origin')).toBe(false);
+});
+
+test('the page of the way back may talk to one address more, and is not kept', () => {
+  const page1 = documents.get('/');
+  if (page1 === undefined) throw new Error('there is no page');
+  const to = (source?: string) =>
+    answerDocument(wayBack(page1, source), new Request('http://edge/signed-in')).headers;
+  const headers = to('https://id.example/token');
+  const usual = get('/').headers.get('content-security-policy');
+  expect(headers.get('content-security-policy')).toBe(
+    usual?.replace("connect-src 'self'", "connect-src 'self' https://id.example/token"),
+  );
+  expect(headers.get('cache-control')).toBe('no-store');
+  expect(headers.get('referrer-policy')).toBe('no-referrer');
+  expect(to().get('content-security-policy')).toBe(usual);
+});
+
+test('browsers are told to insist on TLS where the shop has it', () => {
+  expect(get('/').headers.has('strict-transport-security')).toBe(false);
+  const behindTls = loadDocuments(folder, { hstsMaxAgeSeconds: 63_072_000 }).get('/');
+  if (behindTls === undefined) throw new Error('there is no page');
+  const { headers } = answerDocument(behindTls, new Request('http://edge/'));
+  expect(headers.get('strict-transport-security')).toBe('max-age=63072000');
 });
 
 test('what the browser has already is not sent again', async () => {

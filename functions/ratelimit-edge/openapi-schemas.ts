@@ -53,6 +53,35 @@ export const schemas: Readonly<Record<string, Schema>> = {
     products: { type: 'object', additionalProperties: limit },
     warnings: arrayOf({ ...text, description: 'What the operator should know about them.' }),
   }),
+  SignIn: object(
+    {
+      provider: {
+        ...object(
+          {
+            issuer: text,
+            authorization_endpoint: text,
+            token_endpoint: text,
+            end_session_endpoint: text,
+            id_token_signing_alg_values_supported: arrayOf(text),
+            authorization_response_iss_parameter_supported: { type: 'boolean' },
+          },
+          [
+            'end_session_endpoint',
+            'id_token_signing_alg_values_supported',
+            'authorization_response_iss_parameter_supported',
+          ],
+        ),
+        description: 'From its discovery document (OpenID Connect Discovery 1.0).',
+      },
+      clientId: text,
+      scope: text,
+      parameters: {
+        ...object({ resource: text, audience: text }, ['resource', 'audience']),
+        description: 'Further parameters of the authorization and the token request.',
+      },
+    },
+    ['provider', 'clientId', 'scope', 'parameters'],
+  ),
   Problem: {
     description: 'RFC 9457. `outcome` is stable; `detail` names the field that is wrong.',
     type: 'object',

@@ -18,6 +18,8 @@ import {
   operationsOf,
 } from '#lib/testing/documented.ts';
 import { type OwnStore, startOwnStore } from '#lib/testing/own-store.ts';
+import { createSignIn } from './sign-in.ts';
+import { signInAt, startDiscovery } from './testing/discovery.ts';
 import {
   acceptAll,
   answerBatch,
@@ -43,7 +45,9 @@ beforeAll(async () => {
   store = await startOwnStore(redisStore);
   purchase = await startFakePurchase();
   edge = await startEdge(store.address, purchase.url);
-  away = await startEdge(awayRedisUrl, awayPurchaseUrl);
+  away = await startEdge(awayRedisUrl, awayPurchaseUrl, undefined, undefined, {
+    signIn: createSignIn(signInAt('http://127.0.0.1:1')),
+  });
   document = (await (await fetch(`${edge.url}/openapi.json`)).json()) as OpenApi;
   user = await tokenFor('user');
   operator = await tokenFor('operator', 'operator');
@@ -271,6 +275,23 @@ const bodies: Readonly<Record<string, object>> = {
   'post /operator/orders/{orderId}/cancel': details,
 };
 
+test('where one signs in', async () => {
+  const operation = 'get /sign-in.json';
+  await drive(operation, send('GET', '/sign-in.json'), '200');
+  await drive(operation, send('GET', '/sign-in.json', { at: away }), '503 unavailable');
+  const discovery = await startDiscovery();
+  const { issuer } = discovery;
+  const full = { ...signInAt(issuer), resource: 'urn:api', audience: 'api' };
+  discovery.document = {
+    ...discovery.document,
+    end_session_endpoint: `${issuer}/end`,
+    id_token_signing_alg_values_supported: ['RS256'],
+    authorization_response_iss_parameter_supported: true,
+  };
+  await drive(operation, createSignIn(full).answer(), '200');
+  await discovery.close();
+});
+
 const passedOn = /^\/operator\/(sales|orders)/;
 
 test('sales and orders, for operators', async () => {
@@ -313,7 +334,13 @@ test('every route is documented, but for pages, probes and what is passed on', (
       (method) => `${method.toUpperCase()} ${path.replaceAll(/\{(\w+)\}/g, ':$1')}`,
     ),
   );
-  const undocumented = ['ALL /operator/*', 'GET /livez', 'GET /openapi.json', 'GET /readyz'];
+  const undocumented = [
+    'ALL /operator/*',
+    'GET /livez',
+    'GET /openapi.json',
+    'GET /readyz',
+    'GET /signed-in',
+  ];
   const served = edge.app.routes.map(({ method, path }) => `${method} ${path}`);
   expect([...new Set(served)].sort()).toEqual([...documented, ...undocumented].sort());
   expect(document.openapi).toMatch(/^3\.1\./);

@@ -98,6 +98,11 @@ const paths = {
       answers: { 200: answer(ref('Order')), ...problems(...identity, 'forbidden', 'not_found') },
     }),
   },
+  '/sign-in.json': {
+    get: operation('Where buyers sign in: nothing where no OpenID provider is configured', {
+      answers: { 200: answer(ref('SignIn')), ...problems('unavailable') },
+    }),
+  },
   '/operator/limits': {
     get: operation('The rate limits', {
       isForUsers: true,

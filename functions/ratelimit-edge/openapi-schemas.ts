@@ -33,6 +33,8 @@ const place = object(
   ['firstAt', 'quantity'],
 );
 
+const placeReference = { $ref: '#/components/schemas/Place' };
+
 export const schemas: Readonly<Record<string, Schema>> = {
   ...operatorSchemas,
   Purchase: object({ quantity }),
@@ -40,9 +42,10 @@ export const schemas: Readonly<Record<string, Schema>> = {
   Product: object(product),
   Order: object(order, ['reason']),
   Place: place,
-  Board: object({ productId, by: boardKind, entries: { type: 'array', items: place }, me: place }, [
-    'me',
-  ]),
+  Board: object(
+    { productId, by: boardKind, entries: arrayOf(placeReference), me: placeReference },
+    ['me'],
+  ),
   HotProduct: object({ rank: { type: 'integer', minimum: 1 }, productId, sold: whole }),
   Limit: limit,
   Limits: object({

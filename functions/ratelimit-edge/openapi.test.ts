@@ -66,7 +66,7 @@ const document = specified({
   openapi: z.string().regex(/^3\.1\.\d+$/),
   info: specified({ title: text, version: text, description }),
   paths: z.record(
-    z.string().regex(/^(\/(\w+|[\w-]+|\{\w+\}))+$/),
+    z.string().regex(/^(\/([\w.-]+|\{\w+\}))+$/),
     z.partialRecord(z.enum(['get', 'put', 'post', 'delete', 'patch']), operation),
   ),
   components: specified({

@@ -23,6 +23,12 @@ test('one product never takes all the places of the edge, nor do those that are 
   expect(constants.edgeUnknownQueueMax).toBeLessThan(constants.edgeQueuePerProductMax);
 });
 
+test('a stream ends within half a minute, and beats before a proxy takes it for dead', () => {
+  const { orderStreamHeartbeatMs, orderStreamMs } = constants;
+  expect(orderStreamMs).toBeLessThanOrEqual(30_000);
+  expect(orderStreamHeartbeatMs).toBeLessThanOrEqual(orderStreamMs / 3);
+});
+
 test('a lock outlives a send, so that a slow ack does not cost the holder its 202', () => {
   expect(constants.kafkaSendTimeoutMs).toBeLessThan(constants.lockTtlMs);
 });

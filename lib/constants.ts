@@ -35,6 +35,10 @@ export const edgeUnknownQueueMax = 1_000;
 /** The seller's bounded queue per product; a full one answers 503 at once. */
 export const sellerQueuePerProductMax = 20_000;
 
+/** A stream of an order's events: it holds off scale-to-zero, so it is short and asked for again. */
+export const orderStreamMs = 30_000;
+export const orderStreamHeartbeatMs = 5_000;
+
 /** Time: each wait is shorter than the wait of whoever waits for it. */
 export const redisCommandTimeoutMs = 1_000;
 export const kafkaSendTimeoutMs = 3_000;

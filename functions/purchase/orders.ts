@@ -8,7 +8,7 @@ import { isoTimeOf } from '#lib/order-event.ts';
 import { productIdOf } from '#lib/order-id.ts';
 import type { PurchaseAnswer } from '#lib/outcome.ts';
 import type { RedisClient } from '#lib/redis/connect.ts';
-import { parseOrderRecord } from '#lib/sale/order-record.ts';
+import { findOrders } from '#lib/sale/find-orders.ts';
 import type { Purchase } from '#lib/sale/sale.ts';
 import { findProduct } from './catalogue.ts';
 
@@ -131,22 +131,19 @@ export function orderOf(row: typeof orders.$inferSelect): Order {
 
 async function findLive(redis: RedisClient, orderId: string): Promise<Found | undefined> {
   const productId = productIdOf(orderId);
-  const keys = saleKeys(productId);
-  const [text, sale] = await Promise.all([
-    redis.hget(keys.orders, orderId),
-    redis.hmget(keys.sale, 'unit_price', 'currency'),
+  const [[live], sale] = await Promise.all([
+    findOrders(redis, productId, [orderId]),
+    redis.hmget(saleKeys(productId).sale, 'unit_price', 'currency'),
   ]);
-  const record = text === null ? undefined : parseOrderRecord(text);
-  if (!record) return undefined;
-  const pending = await redis.hexists(keys.outbox, String(record.batchNumber));
+  if (!live) return undefined;
   return {
-    userId: record.userId,
+    userId: live.userId,
     order: {
       orderId,
       productId,
-      quantity: record.quantity,
-      status: pending === 1 ? 'pending' : record.status,
-      acceptedAt: isoTimeOf(record.acceptedAtUs),
+      quantity: live.quantity,
+      status: live.status,
+      acceptedAt: isoTimeOf(live.acceptedAtUs),
       unitPrice: Number(sale[0]),
       currency: sale[1] ?? '',
     },

@@ -1,7 +1,7 @@
 // The public face: every route of the shop, and a problem for all else. Identity, limits and
 // batches are the business of what it is given.
 
-import type { IncomingMessage } from 'node:http';
+import type { IncomingMessage, ServerResponse } from 'node:http';
 import { type Context, Hono } from 'hono';
 import type { Networks } from '#lib/http/networks.ts';
 import { addProbes, type Readiness } from '#lib/http/serve.ts';
@@ -19,6 +19,7 @@ import type { KnownProducts } from './known-products.ts';
 import type { EdgeMetrics, RouteName } from './metrics.ts';
 import { answerOpenApi } from './openapi.ts';
 import { createOperator } from './operator.ts';
+import type { OrderEvents } from './order-events.ts';
 import { createOrders } from './orders.ts';
 import { createProducts } from './products.ts';
 import type { PurchaseClient } from './purchase-client.ts';
@@ -39,6 +40,7 @@ export interface EdgeDependencies {
   readonly redis: RedisClient;
   /** Whose word counts about where a request comes from. */
   readonly trustedProxies: Networks;
+  readonly orderEvents: OrderEvents;
   readonly documents: Documents;
   readonly signIn: SignIn;
   readonly pseudonymKey: string;
@@ -130,6 +132,17 @@ function readRoutes(deps: EdgeDependencies): Route[] {
     ),
     get('/api/orders/:orderId', 'orders', (context) =>
       asUser(deps, context, ({ userId }) => orders.one(userId, param(context, 'orderId'))),
+    ),
+    get('/api/orders/:orderId/events', 'order-events', (context) =>
+      asUser(deps, context, ({ userId }) =>
+        deps.orderEvents.answer({
+          userId,
+          orderId: param(context, 'orderId'),
+          lastEventId: context.req.header('last-event-id'),
+          isHead: context.req.method === 'HEAD',
+          disconnect: disconnectOf(context),
+        }),
+      ),
     ),
     get('/api/products/:productId/leaderboard', 'leaderboard', async (context) => {
       // Whoever sends a valid token also sees their own place; the board itself is for all.
@@ -240,6 +253,14 @@ const probeRoutes = [
 
 function param(context: Context, name: string): string {
   return context.req.param(name) ?? '';
+}
+
+/** Cuts the connection, unless the whole answer has left. */
+function disconnectOf(context: Context): () => void {
+  const { outgoing } = context.env as { outgoing?: ServerResponse };
+  return () => {
+    if (outgoing?.writableFinished === false) outgoing.destroy();
+  };
 }
 
 function peerOf(context: Context): string | undefined {

@@ -13,6 +13,7 @@ import {
   startFakePurchase,
   tokenFor,
 } from './testing/edge-fixture.ts';
+import { listen } from './testing/listen.ts';
 
 let store: OwnStore;
 let purchase: FakePurchase;
@@ -130,5 +131,23 @@ test('told to leave, it answers what it has taken, and is gone', async () => {
   }, 5_000);
   answer();
   expect((await bought).status).toBe(202);
+  expect(await left).toEqual([0, null]);
+});
+
+test('told to leave, it ends streams at once', async () => {
+  const orderId = 'p1.1234567890123456789012';
+  purchase.answer = (_, response) => {
+    response.end(JSON.stringify({ orderId, status: 'accepted' }));
+  };
+  const started = start(environment);
+  await untilReady();
+  const listener = await listen({ url: url(''), orderId, token: await tokenFor('user') });
+  await vi.waitFor(() => {
+    expect(listener.events).toHaveLength(1);
+  }, 5_000);
+  const left = once(started, 'close');
+  started.kill('SIGTERM');
+  await listener.ended;
+  // Not cut at the deadline: it has left for want of work.
   expect(await left).toEqual([0, null]);
 });

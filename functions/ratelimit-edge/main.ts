@@ -17,6 +17,8 @@ import { createIdentify } from './identity.ts';
 import { createKnownProducts } from './known-products.ts';
 import { createLimitsNow } from './limits-now.ts';
 import { createEdgeMetrics } from './metrics.ts';
+import { createOrderEvents } from './order-events.ts';
+import { createOrders } from './orders.ts';
 import { createPurchaseClient } from './purchase-client.ts';
 import { createRefusals } from './refusals.ts';
 import { createSendBatch } from './send-batch.ts';
@@ -71,6 +73,7 @@ async function start(): Promise<void> {
   const [operators, batches] = [connectPurchase(), connectPurchase()];
   const sendBatch = createSendBatch({ purchase: batches, log, metrics });
   const known = createKnownProducts(redis);
+  const orderEvents = createOrderEvents({ redis, orders: createOrders(purchase), metrics });
   const readiness = createReadiness();
   const app = createApp({
     identify,
@@ -85,6 +88,7 @@ async function start(): Promise<void> {
       hstsMaxAgeSeconds: env.SECKILL_HSTS_MAX_AGE_SECONDS,
     }),
     signIn,
+    orderEvents,
     pseudonymKey: env.SECKILL_PSEUDONYM_KEY,
     metrics,
     readiness,
@@ -96,6 +100,7 @@ async function start(): Promise<void> {
   const { server } = await listen(app, { host, port: env.PORT, log });
   onTermination(log, async () => {
     readiness.drain();
+    orderEvents.close();
     await close(server);
     for (const client of [purchase, catalogue, operators, batches]) client.close();
     redis.disconnect();

@@ -1,6 +1,6 @@
 // What the edge counts. Labels come from closed lists only.
 
-import { Counter, Histogram, type Registry } from 'prom-client';
+import { Counter, Gauge, Histogram, type Registry } from 'prom-client';
 import type { Tier } from '#lib/buckets/limits.ts';
 import { OUTCOMES, type Outcome } from '#lib/outcome.ts';
 
@@ -8,6 +8,7 @@ export const routeNames = [
   'purchase',
   'products',
   'orders',
+  'order-events',
   'leaderboard',
   'operator',
   'document',
@@ -22,6 +23,8 @@ export interface EdgeMetrics {
   /** Any request to a known route was answered, since `startedAtMs` (performance.now). */
   answered(route: RouteName, startedAtMs: number): void;
   batchSent(orders: number): void;
+  /** So many streams of order events are open. */
+  streamsOpen(open: number): void;
 }
 
 export function createEdgeMetrics(registry: Registry): EdgeMetrics {
@@ -56,6 +59,11 @@ export function createEdgeMetrics(registry: Registry): EdgeMetrics {
     buckets: [1, 2, 4, 8, 16, 32, 64, 128, 256],
     registers: [registry],
   });
+  const streams = new Gauge({
+    name: 'seckill_order_streams',
+    help: 'Open streams of order events',
+    registers: [registry],
+  });
   return {
     purchaseAnswered(outcome, limitedBy) {
       requests.inc({ outcome, result: OUTCOMES[outcome].result });
@@ -69,6 +77,9 @@ export function createEdgeMetrics(registry: Registry): EdgeMetrics {
     },
     batchSent(orders) {
       batches.observe(orders);
+    },
+    streamsOpen(open) {
+      streams.set(open);
     },
   };
 }

@@ -51,6 +51,14 @@ export function answer(
   };
 }
 
+/** An answer of server-sent events, the `data` of each of which is such JSON. */
+export function eventsOf(schema: Schema, description: string): Schema {
+  const media = { schema: { type: 'string' }, 'x-event-data': schema };
+  const unbuffered = { description: 'no: for proxies', schema: { type: 'string' } };
+  const headers = { 'X-Accel-Buffering': unbuffered };
+  return { description, headers, content: { 'text/event-stream': media } };
+}
+
 /** The answers to these outcomes, by status: several share one. */
 export function problems(...outcomes: readonly Outcome[]): Record<string, Schema> {
   const byStatus = Map.groupBy(outcomes, (outcome) => OUTCOMES[outcome].status);

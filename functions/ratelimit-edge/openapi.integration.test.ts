@@ -84,14 +84,16 @@ interface Asked {
   readonly token?: string;
   readonly body?: string;
   readonly type?: string;
+  readonly lastEventId?: string;
 }
 
 function send(method: string, path: string, asked: Asked = {}): Promise<Response> {
-  const { at = edge, token, body, type = 'application/json' } = asked;
+  const { at = edge, token, body, type = 'application/json', lastEventId } = asked;
   return fetch(`${at.url}${path}`, {
     method,
     headers: {
       'content-type': type,
+      ...(lastEventId === undefined ? {} : { 'last-event-id': lastEventId }),
       ...(token === undefined ? {} : { authorization: `Bearer ${token}` }),
     },
     ...(body === undefined ? {} : { body }),
@@ -189,6 +191,29 @@ test('products and orders', async () => {
   await drive(own, send('GET', one, { token: operator }), '403 forbidden');
   const missing = `/api/orders/p1.${'1'.repeat(22)}`;
   await drive(own, send('GET', missing, { token: user }), '404 not_found');
+});
+
+test('events of an order', async () => {
+  purchase.answer = ({ path }, response) => {
+    if (path.includes('1111111111')) response.writeHead(404).end('{}');
+    else if (!path.includes('=user')) response.writeHead(403).end('{}');
+    else response.end(JSON.stringify({ ...order, ...(isOpen ? { status: 'accepted' } : {}) }));
+  };
+  let isOpen = false;
+  const events = 'get /api/orders/{orderId}/events';
+  const path = `/api/orders/${order.orderId}/events`;
+  const asked = { token: user };
+  await drive(events, send('GET', path, asked), '200');
+  await drive(events, send('GET', path, { ...asked, lastEventId: 'rejected' }), '204');
+  await drive(events, send('GET', path), '401 unauthenticated');
+  await drive(events, send('GET', path, { token: operator }), '403 forbidden');
+  const missing = `/api/orders/p1.${'1'.repeat(22)}/events`;
+  await drive(events, send('GET', missing, asked), '404 not_found');
+  await drive(events, send('GET', path, { ...asked, at: away }), '503 unavailable');
+  isOpen = true;
+  const open = await Promise.all(Array.from({ length: 6 }, () => send('GET', path, asked)));
+  await drive(events, send('GET', path, asked), '429 rate_limited');
+  for (const { body } of open) await body?.cancel();
 });
 
 test('leaderboards', async () => {

@@ -5,7 +5,7 @@ import type { Outcome } from '#lib/outcome.ts';
 import { json } from './answers.ts';
 import { boardLimitMax } from './boards.ts';
 import { operatorPaths } from './openapi-operator.ts';
-import { answer, operation, parameter, problems } from './openapi-parts.ts';
+import { answer, eventsOf, operation, parameter, problems } from './openapi-parts.ts';
 import { listOf, ref, schemas } from './openapi-schemas.ts';
 import * as shape from './openapi-shapes.ts';
 
@@ -101,6 +101,20 @@ const paths = {
   '/sign-in.json': {
     get: operation('Where buyers sign in: nothing where no OpenID provider is configured', {
       answers: { 200: answer(ref('SignIn')), ...problems('unavailable') },
+    }),
+  },
+  '/api/orders/{orderId}/events': {
+    get: operation('What becomes of one of your orders, as it comes; at most 30 s', {
+      isForUsers: true,
+      parameters: [
+        parameter('orderId', 'path', shape.orderId),
+        parameter('Last-Event-ID', 'header', shape.text),
+      ],
+      answers: {
+        200: eventsOf(ref('Order'), 'Events `order`; the id of each is the status'),
+        204: { description: 'Nothing comes after the last event that you have', content: {} },
+        ...problems(...identity, 'forbidden', 'not_found', 'rate_limited'),
+      },
     }),
   },
   '/operator/limits': {

@@ -7,6 +7,7 @@ import { saleKeys } from '#lib/names.ts';
 import { connectRedis, type RedisClient } from '#lib/redis/connect.ts';
 import { createLog } from '#lib/telemetry/log.ts';
 import { type OwnCluster, startOwnCluster } from '#lib/testing/own-cluster.ts';
+import { findOrders } from './find-orders.ts';
 import { noteStatus } from './note-status.ts';
 import { parseOrderRecord } from './order-record.ts';
 import { readRefusals } from './refusal.ts';
@@ -39,6 +40,8 @@ test('a dozen sales on three nodes are sold, acknowledged, changed and noted', a
     expect(await noteStatus(redis, productId, [[purchase.orderId, 'confirmed']])).toBe(1);
     const record = await redis.hget(keys.orders, purchase.orderId);
     expect(parseOrderRecord(record ?? '')?.status).toBe('confirmed');
+    const [found] = await findOrders(redis, productId, [purchase.orderId]);
+    expect(found?.status).toBe('confirmed');
     const closed = { state: 'closed', opensAtUs: 1, closesAtUs: null } as const;
     expect(await configure(redis, productId, fence, closed)).toBe('configured');
     const late = sale.purchase();

@@ -24,6 +24,8 @@ import { createIdentify } from '../identity.ts';
 import { createKnownProducts } from '../known-products.ts';
 import { createLimitsNow } from '../limits-now.ts';
 import { createEdgeMetrics } from '../metrics.ts';
+import { createOrderEvents, orderEventsLimits } from '../order-events.ts';
+import { createOrders } from '../orders.ts';
 import { createPurchaseClient } from '../purchase-client.ts';
 import { createRefusals } from '../refusals.ts';
 import { createSendBatch } from '../send-batch.ts';
@@ -130,6 +132,8 @@ export interface Edge {
   readonly log: Log;
   /** Sends a purchase of one unit, unless told otherwise. */
   buy(options: BuyOptions): Promise<Response>;
+  /** Ends the streams, as the first step of leaving. */
+  endStreams(): void;
   stop(): Promise<void>;
 }
 
@@ -147,6 +151,7 @@ export async function startEdge(
   documents: Documents = new Map(),
   trustedProxies: Networks = noNetworks,
   overrides: Partial<EdgeDependencies> = {},
+  limits: Partial<typeof orderEventsLimits> = {},
 ): Promise<Edge> {
   const log = createLog('test', 'silent');
   const redis = connectRedis([redisUrl], log);
@@ -155,6 +160,12 @@ export async function startEdge(
   const purchase = createPurchaseClient(purchaseUrl, signingKeys);
   const known = createKnownProducts(redis);
   const readiness = createReadiness();
+  const orderEvents = createOrderEvents({
+    redis,
+    orders: createOrders(purchase),
+    metrics,
+    limits: { ...orderEventsLimits, ...limits },
+  });
   const app = createApp({
     identify: await createIdentify({ key: jwtKey, issuer: 'seckill', audience: 'seckill' }),
     refusals: createRefusals(redis),
@@ -164,6 +175,7 @@ export async function startEdge(
     ...{ catalogue: purchase, purchase, operators: purchase },
     redis,
     trustedProxies,
+    orderEvents,
     documents,
     signIn: createSignIn(undefined),
     pseudonymKey,
@@ -186,7 +198,11 @@ export async function startEdge(
     registry,
     log,
     buy: (options) => buy(url, options),
+    endStreams: () => {
+      orderEvents.close();
+    },
     async stop() {
+      orderEvents.close();
       await close(server, 1_000);
       purchase.close();
       redis.disconnect();

@@ -1,8 +1,6 @@
 // Streams of order events as clients see them, on a real Redis and a `purchase` that tells what
 // the test says.
 
-import { once } from 'node:events';
-import { connect } from 'node:net';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest';
 import { redis as redisStore } from '#knative/local/stores/redis.ts';
 import { noNetworks } from '#lib/http/networks.ts';
@@ -311,24 +309,6 @@ describe('a stream is bounded', () => {
     expect(listener.statuses).toEqual(['accepted']);
     expect(listener.comments).toBeGreaterThan(3);
     await streamsAre(0, other);
-  });
-
-  test('in what waits for a client that does not read', async () => {
-    const other = await startOther({ heartbeatMs: 20, streamMs: 60_000 });
-    // More than any socket takes without being read.
-    say(one, 'accepted', { reason: 'x'.repeat(30_000_000) });
-    await note(one, 'accepted');
-    const socket = connect(other.port, '127.0.0.1');
-    await once(socket, 'connect');
-    socket.pause();
-    const path = `/api/orders/${one}/events`;
-    socket.write(`GET ${path} HTTP/1.1\r\nhost: edge\r\nauthorization: Bearer ${token}\r\n\r\n`);
-    await streamsAre(1, other);
-    await streamsAre(0, other);
-    const cut = once(socket, 'close');
-    socket.on('error', () => undefined);
-    socket.resume();
-    await cut;
   });
 
   test('by its client: gone with it, and then nobody reads Redis', async () => {

@@ -1,10 +1,13 @@
 // The server against clients that are slow, silent, greedy or wrong, and how it leaves. Nothing
 // here measures time: a client that is not cut makes its test hang, and so fail.
 
+import { spawn } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import type { Socket } from 'node:net';
+import { join } from 'node:path';
 import { Hono } from 'hono';
 import { afterEach, expect, test, vi } from 'vitest';
+import { choosePort } from '#knative/local/ports.ts';
 import { createLog } from '#lib/telemetry/log.ts';
 import { type RawClient, rawClient } from '#lib/testing/raw-client.ts';
 import { addProbes, close, createReadiness, listen, type Patience } from './serve.ts';
@@ -189,6 +192,36 @@ test('where all are in use, one more is told to come again, and probes are answe
   release();
   for (const kept of waiting) await kept.untilSent('late');
   expect(asked).not.toContain('GET /');
+});
+
+test('few files that may be opened mean few connections, and none that is lost for want of one', async () => {
+  const port = await choosePort();
+  const program = join(import.meta.dirname, '../../knative/local/bench/reference/do-nothing.ts');
+  const env = {
+    PATH: process.env.PATH,
+    PORT: String(port),
+    SECKILL_HOST: '127.0.0.1',
+    SECKILL_JWT_KEY: 'x'.repeat(32),
+  };
+  const child = spawn('sh', ['-c', 'ulimit -n 300; exec "$0" "$1"', process.execPath, program], {
+    env,
+  });
+  try {
+    const url = `http://127.0.0.1:${port}/readyz`;
+    const isReady = () => fetch(url, { headers: { connection: 'close' } }).then(({ ok }) => ok);
+    await vi.waitUntil(() => isReady().catch(() => false), { timeout: 20_000, interval: 50 });
+    for (let count = 0; count < 400; count += 1) {
+      const idle = await rawClient(port, get('/readyz'));
+      clients.push(idle.socket);
+      await idle.untilSent('ready');
+    }
+    expect(await isReady()).toBe(true);
+    expect(
+      clients.filter(({ readableEnded, destroyed }) => readableEnded || destroyed).length,
+    ).toBeGreaterThan(200);
+  } finally {
+    child.kill('SIGKILL');
+  }
 });
 
 test.each([

@@ -89,7 +89,7 @@ export async function listen(
   server.maxHeadersCount = headersMax + 1;
   const connections = superviseConnections(server, {
     ...patience,
-    connectionsMax: Math.min(patience.connectionsMax, openFilesMax() - openFilesReserved),
+    connectionsMax: Math.min(patience.connectionsMax, connectionsAllowed()),
   });
   connectionsOf.set(server, connections);
   const handle = (request: IncomingMessage, response: ServerResponse) => {
@@ -138,11 +138,14 @@ const backlog = 4_096;
 /** Files and connections of our own, to the stores and to other functions. */
 const openFilesReserved = 256;
 
-/** How many files this process may open, connections included; Linux tells. */
-function openFilesMax(): number {
+/** What the system lets us open, without our own share of it; only Linux tells. */
+function connectionsAllowed(): number {
   try {
     const limits = readFileSync('/proc/self/limits', 'utf8');
-    return Number(/^Max open files +(\d+)/m.exec(limits)?.[1] ?? Number.POSITIVE_INFINITY);
+    const openFiles = Number(
+      /^Max open files +(\d+)/m.exec(limits)?.[1] ?? Number.POSITIVE_INFINITY,
+    );
+    return Math.max(openFiles - openFilesReserved, Math.floor(openFiles / 2));
   } catch {
     return Number.POSITIVE_INFINITY;
   }

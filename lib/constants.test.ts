@@ -59,3 +59,8 @@ test('whoever looks after all sales at once is not refused by the pool', () => {
   const { mysqlQueriesAtOnce, purchaseUpkeepConnections } = constants;
   expect(mysqlQueriesAtOnce).toBeLessThan(10 * purchaseUpkeepConnections);
 });
+
+test('a request may take longer than its headers, and is answered before its reader is given up', () => {
+  expect(constants.headersTimeoutMs).toBeLessThan(constants.requestTimeoutMs);
+  expect(constants.edgeRequestTimeoutMs).toBeLessThan(constants.answerUnreadMaxMs);
+});

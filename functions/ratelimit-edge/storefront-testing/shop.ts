@@ -22,6 +22,8 @@ export interface Shop {
   readonly asked: ForwardedPurchase[];
   /** While set, `purchase` does not answer purchases. */
   isAway: boolean;
+  /** How far the edge's clock is ahead: 30 s use up what it allows for skew. */
+  readonly clock: { aheadMs: number };
   close(): Promise<void>;
 }
 
@@ -34,8 +36,12 @@ export async function startShop(): Promise<Shop> {
   ]);
   const { issuer } = provider;
   const config = { issuer, clientId, scope: 'openid profile buy', resource };
+  const clock = { aheadMs: 0 };
   const edge = await startEdge(store.address, purchase.url, documents, undefined, {
-    identify: await createIdentify({ jwksUrl: `${issuer}/jwks`, issuer, audience }),
+    identify: await createIdentify(
+      { jwksUrl: `${issuer}/jwks`, issuer, audience },
+      { now: () => Date.now() + clock.aheadMs },
+    ),
     signIn: createSignIn(config),
   });
   provider.serve(edge.url);
@@ -44,6 +50,7 @@ export async function startShop(): Promise<Shop> {
     provider,
     asked: [],
     isAway: false,
+    clock,
     async close() {
       await edge.stop();
       await Promise.all([purchase.close(), store.remove(), provider.goAway()]);

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 import { memoryStorage } from './purchase-world.ts';
-import { claimsOf, openSession } from './session.ts';
+import { claimsOf, keepSession, openSession } from './session.ts';
 
 function tokenOf(claims: object): string {
   const bytes = new TextEncoder().encode(JSON.stringify(claims));
@@ -10,14 +10,21 @@ function tokenOf(claims: object): string {
 
 function windowAt(hash: string, sessionStorage = memoryStorage()) {
   const replaced: string[] = [];
+  const left: string[] = [];
   const page = {
-    location: { hash, pathname: '/', search: '?product=teapot' },
+    location: {
+      hash,
+      pathname: '/',
+      search: '?product=teapot',
+      assign: (url: string) => left.push(url),
+      reload: () => left.push('reloaded'),
+    },
     history: {
       replaceState: (_state: unknown, _title: string, url: string) => replaced.push(url),
     },
     sessionStorage,
   };
-  return { page: page as unknown as Window, replaced, sessionStorage };
+  return { page: page as unknown as Window, replaced, left, sessionStorage };
 }
 
 test('a token leaves the address at once and lasts as long as the tab', () => {
@@ -38,7 +45,11 @@ test('without a token one is signed out; an expired or refused one has ended', (
   const session = openSession(windowAt(`#token=${token}`).page, () => nowMs);
   expect(session.sign()).toBe('in');
   nowMs += 1;
-  expect([session.sign(), session.token(), session.user]).toEqual(['ended', undefined, 'alice']);
+  expect([session.sign(), session.user]).toEqual(['ended', 'alice']);
+  // This clock may be wrong; the server says it when it is so.
+  expect(session.token()).toBe(token);
+  nowMs -= 1;
+  expect(session.sign()).toBe('in');
 
   const refused = openSession(windowAt(`#token=${token}`).page, () => 0);
   refused.end();
@@ -55,4 +66,29 @@ test('what is no token signs nobody in, and is forgotten', () => {
     userId: 'alice',
     expiresAtMs: Number.POSITIVE_INFINITY,
   });
+});
+
+test('who signed in with a provider is called by name, and signs out there as well', () => {
+  const { page, left, sessionStorage } = windowAt('');
+  const token = tokenOf({ sub: '8f3a', exp: 2_000 });
+  const signOutUrl = 'https://id.example/end?client_id=shop';
+  keepSession(page, { token, name: 'Alice', signOutUrl });
+  const session = openSession(page, () => 0);
+  expect([session.user, session.name, session.token()]).toEqual(['8f3a', 'Alice', token]);
+  session.leave();
+  expect(left).toEqual([signOutUrl]);
+  expect(Object.keys(sessionStorage)).toEqual([]);
+});
+
+test('a sign-in link takes the place of who was signed in before', () => {
+  const before = windowAt('');
+  const signOutUrl = 'https://id.example/end';
+  keepSession(before.page, { token: tokenOf({ sub: '8f3a' }), name: 'Alice', signOutUrl });
+  const link = `#token=${tokenOf({ sub: 'bob' })}`;
+  const { page, left, sessionStorage } = windowAt(link, before.sessionStorage);
+  const session = openSession(page, () => 0);
+  expect([session.user, session.name]).toEqual(['bob', 'bob']);
+  session.leave();
+  expect(left).toEqual(['reloaded']);
+  expect(Object.keys(sessionStorage)).toEqual([]);
 });

@@ -19,7 +19,7 @@ export interface Session {
   readonly user: string | undefined;
   /** How to call the buyer. */
   readonly name: string | undefined;
-  /** Undefined without a token, and once it has expired or the server has refused it. */
+  /** Undefined without a token, and once the server has refused it: its clock counts, not ours. */
   token(): string | undefined;
   sign(): 'in' | 'out' | 'ended';
   /** The server does not believe the token any more. */
@@ -44,7 +44,7 @@ export function openSession(page: Window, nowMs: () => number): Session {
   return {
     user: claims?.userId,
     name: claims === undefined ? undefined : (recall(page, nameName) ?? claims.userId),
-    token: () => (isLive() ? (token ?? undefined) : undefined),
+    token: () => (claims === undefined || isRefused ? undefined : (token ?? undefined)),
     sign: () => (claims === undefined ? 'out' : isLive() ? 'in' : 'ended'),
     end() {
       isRefused = true;

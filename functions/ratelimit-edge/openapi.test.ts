@@ -24,7 +24,7 @@ const read = async () => (await answerOpenApi().json()) as Document;
 test('the document is as the specification has it', async () => {
   const document = await read();
   expect(document.openapi).toMatch(/^3\.1\./);
-  expect(await new Validator().validate(document)).toEqual({ valid: true });
+  expect(await new Validator().validate({ ...document })).toEqual({ valid: true });
   const [path = ''] = Object.keys(document.paths);
   const wrong = { ...document, paths: { [path]: { get: { parameters: 'none' } } } };
   expect(await new Validator().validate(wrong)).toMatchObject({ valid: false });

@@ -7,6 +7,7 @@ import { afterAll, afterEach, beforeAll, beforeEach, expect, test, vi } from 'vi
 import { choosePort } from '#knative/local/ports.ts';
 import { redis as redisStore } from '#knative/local/stores/redis.ts';
 import { type OwnStore, startOwnStore } from '#lib/testing/own-store.ts';
+import { startDiscovery } from './testing/discovery.ts';
 import {
   environmentFor,
   type FakePurchase,
@@ -100,6 +101,34 @@ test('it is alive at once, ready when Redis is, and tells its metrics elsewhere'
   expect((await fetch(url('/metrics'))).status).toBe(404);
   const metrics = await fetch(url('/metrics', environment.SECKILL_METRICS_PORT));
   expect(await metrics.text()).toContain('seckill_request_duration_seconds');
+});
+
+test('it offers the sign-in that is configured, and is not started with half of one', async () => {
+  const discovery = await startDiscovery();
+  const { issuer } = discovery;
+  const half = { ...environment, SECKILL_OIDC_ISSUER: issuer };
+  const [code] = (await once(start(half), 'close')) as [number];
+  expect(code).toBe(1);
+  expect(output).toContain('SECKILL_OIDC_CLIENT_ID');
+  start({
+    ...half,
+    SECKILL_OIDC_CLIENT_ID: 'shop',
+    SECKILL_OIDC_AUDIENCE: 'api',
+    SECKILL_HSTS_MAX_AGE_SECONDS: '60',
+    SECKILL_JWT_KEY: '',
+    SECKILL_JWT_JWKS_URL: `${issuer}/keys`,
+  });
+  await untilReady();
+  expect(await (await fetch(url('/sign-in.json'))).json()).toMatchObject({
+    provider: { issuer },
+    clientId: 'shop',
+    scope: 'openid',
+    parameters: { audience: 'api' },
+  });
+  const { headers } = await fetch(url('/signed-in'));
+  expect(headers.get('content-security-policy')).toContain(`${issuer}/token;`);
+  expect(headers.get('strict-transport-security')).toBe('max-age=60');
+  await discovery.close();
 });
 
 test('told to leave, it answers what it has taken, and is gone', async () => {

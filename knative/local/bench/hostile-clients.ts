@@ -17,6 +17,8 @@ import type { Running } from './system.ts';
 const name = 'hostile-clients';
 const perSecond = 300;
 const crowdSize = { idle: 10_000, staying: 150, passingPerSecond: 20 };
+/** A hundredth of the purchases of less time would be a handful. */
+const secondsMin = 10;
 /** Of the buyers' p99: above it the line is a failure. */
 const slowdownMax = 2;
 const gatherDeadlineMs = 60_000;
@@ -28,6 +30,7 @@ interface Figures {
 
 export const hostileClients: Measure = async (bench) => {
   const { system, options, say } = bench;
+  const seconds = Math.max(options.seconds, secondsMin);
   await openSale(system, name);
   const edge = await system.addInstance('ratelimit-edge');
   const buyers = createBuyers(bench, edge);
@@ -37,12 +40,12 @@ export const hostileClients: Measure = async (bench) => {
   const memory: number[] = [];
   const residentBefore = (await readMemory(edge.metricsUrl)).residentMb;
   for (let round = 0; round < options.rounds; round += 1) {
-    usual.push(await buyers(options.seconds));
-    const { figures, residentMaxMb, seen } = await underAttack(bench, edge, buyers);
+    usual.push(await buyers(seconds));
+    const { figures, residentMaxMb, seen } = await underAttack(bench, edge, () => buyers(seconds));
     attacked.push(figures);
     memory.push(residentMaxMb);
     say(name, seen);
-    usual.push(await buyers(options.seconds));
+    usual.push(await buyers(seconds));
   }
   const residentAfter = (await readMemory(edge.metricsUrl)).residentMb;
   await edge.stop();
@@ -73,12 +76,11 @@ function createBuyers({ system }: Bench, edge: Running): Buyers {
   };
 }
 
-async function underAttack(bench: Bench, edge: Running, buyers: Buyers) {
-  const { seconds } = bench.options;
+async function underAttack(bench: Bench, edge: Running, buy: () => Promise<Figures>) {
   const crowd = await startCrowd(bench, edge);
   try {
     await untilGathered(crowd);
-    const { result: figures, samples } = await sampleWhile(buyers(seconds), () =>
+    const { result: figures, samples } = await sampleWhile(buy(), () =>
       readMemory(edge.metricsUrl),
     );
     const residentMaxMb = Math.max(...samples.map(({ residentMb }) => residentMb));
@@ -92,7 +94,7 @@ async function underAttack(bench: Bench, edge: Running, buyers: Buyers) {
 function startCrowd({ system, options }: Bench, { url }: Running): Promise<RunningProcess> {
   const { idle, staying, passingPerSecond } = crowdSize;
   // It ends by itself, should nobody end it.
-  const seconds = gatherDeadlineMs / 1_000 + 2 * options.seconds;
+  const seconds = gatherDeadlineMs / 1_000 + 2 * Math.max(options.seconds, secondsMin);
   const numbers = [new URL(url).port, seconds, idle, staying, passingPerSecond].map(String);
   return startProcess({
     name,

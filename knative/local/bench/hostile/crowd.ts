@@ -71,7 +71,7 @@ export function gather(port: number, size: CrowdSize): Crowd {
     if (hasGathered) gathered();
     due += (size.passingPerSecond * tickMs) / 1_000;
     for (; due >= 1; due -= 1) for (const name of passing) come(name);
-    if (ticks % (1_000 / tickMs) === 0) dripAll(here);
+    drip(here, ticks);
   }, tickMs);
 
   return {
@@ -115,10 +115,16 @@ function behave(port: number, behaviour: Behaviour, here: Set<Socket>, seen: See
   });
 }
 
-function dripAll(here: ReadonlyMap<BehaviourName, ReadonlySet<Socket>>): void {
+/** Each drips once a second, and not all of them in the same moment. */
+function drip(here: ReadonlyMap<BehaviourName, ReadonlySet<Socket>>, ticks: number): void {
+  const ticksPerSecond = 1_000 / tickMs;
   for (const [name, sockets] of here) {
-    const { drip }: Behaviour = behaviours[name];
-    if (drip === undefined) continue;
-    for (const socket of sockets) if (socket.writable) socket.write(drip);
+    const { drip: drop }: Behaviour = behaviours[name];
+    if (drop === undefined) continue;
+    let place = ticks;
+    for (const socket of sockets) {
+      place += 1;
+      if (place % ticksPerSecond === 0 && socket.writable) socket.write(drop);
+    }
   }
 }

@@ -99,10 +99,42 @@ describe.skipIf(missing !== undefined)('the storefront', () => {
     const { page } = await visits.visit({ user: 'alice' });
     await buy(page).filter({ hasText: 'Buy' }).click();
     await page.locator('.order .badge').filter({ hasText: 'Accepted' }).waitFor();
+    standIn.requests = [];
     await page.locator('.order .badge').filter({ hasText: 'Confirmed' }).waitFor();
     await page.locator('#result').filter({ hasText: 'Your order is confirmed' }).waitFor();
+    // It arrived by itself: nobody has asked.
+    expect(standIn.requests.filter((path) => path.startsWith('/api/orders'))).toEqual([]);
+    expect(standIn.lastEventIds).toEqual(['']);
     await buy(page).filter({ hasText: 'See my orders' }).click();
     expect(await page.evaluate('document.activeElement.id')).toBe('orders');
+  });
+
+  test('a stream that is cut goes on where it was, and polls fill the gap', async () => {
+    const { standIn, visits, sell } = fixture();
+    sell();
+    standIn.sale.confirmsAfterMs = 60_000;
+    standIn.streamFaults = ['cut', 'cut'];
+    const { page } = await visits.visit({ user: 'alice' });
+    await buy(page).filter({ hasText: 'Buy' }).click();
+    await expect.poll(() => standIn.lastEventIds, { timeout: 20_000 }).toHaveLength(2);
+    const [order] = standIn.sale.orders;
+    if (order === undefined) throw new Error('nothing was bought');
+    expect(standIn.requests).toContain(`/api/orders/${order.orderId}`);
+    order.status = 'confirmed';
+    await page.locator('.order .badge').filter({ hasText: 'Confirmed' }).waitFor();
+    expect(standIn.lastEventIds.slice(0, 2)).toEqual(['', 'accepted']);
+  });
+
+  test('where streams are held back, the order is asked for', async () => {
+    const { standIn, visits, sell } = fixture();
+    sell();
+    standIn.streamFaults = ['silent', 'silent'];
+    const { page } = await visits.visit({ user: 'alice' });
+    await buy(page).filter({ hasText: 'Buy' }).click();
+    await page.locator('.order .badge').filter({ hasText: 'Confirmed' }).waitFor();
+    const [order] = standIn.sale.orders;
+    expect(standIn.requests).toContain(`/api/orders/${String(order?.orderId)}`);
+    await page.locator('#result').filter({ hasText: 'Your order is confirmed' }).waitFor();
   });
 
   test('does not announce the countdown', async () => {

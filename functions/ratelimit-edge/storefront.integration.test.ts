@@ -49,6 +49,8 @@ describe.skipIf(missing !== undefined)('the storefront on the whole system', () 
   test('from the countdown to the leaderboard, and sold out for the next', async () => {
     await sell(2, 2, '+12s');
     const alice = await open('alice', { locale: 'en-GB', colorScheme: 'light' });
+    const asked: string[] = [];
+    alice.on('request', (request) => asked.push(new URL(request.url()).pathname));
     const buy = alice.locator('#buy');
     await buy.filter({ hasText: 'Not open yet' }).waitFor();
     await alice.locator('.digits').last().waitFor();
@@ -60,6 +62,9 @@ describe.skipIf(missing !== undefined)('the storefront on the whole system', () 
     await buy.filter({ hasText: 'CN¥398.00' }).click();
     await alice.locator('#result').filter({ hasText: '2 are yours!' }).waitFor();
     await alice.locator('.order .badge').filter({ hasText: 'Confirmed' }).waitFor();
+    // The confirmation arrived by itself.
+    const ofOrder = asked.filter((path) => /^\/api\/orders\/./.test(path));
+    expect(ofOrder.map((path) => path.split('/').slice(4))).toEqual([['events']]);
     await alice.locator('.places .place-buyer').filter({ hasText: 'You · ' }).waitFor();
     await shoot(alice, 'bought');
 

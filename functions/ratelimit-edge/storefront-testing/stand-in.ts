@@ -28,6 +28,10 @@ export interface StandIn {
   purchases: { readonly key: string; readonly quantity: number }[];
   /** Paths of all requests, without their query. */
   requests: string[];
+  /** One for each of the next streams of events: cut after its first event, or without a word. */
+  streamFaults: ('cut' | 'silent')[];
+  /** `Last-Event-ID` of every stream. */
+  lastEventIds: string[];
   /** While set, the API answers 503. */
   isAway: boolean;
   /** Back to an empty sale without faults. */
@@ -50,6 +54,8 @@ export async function startStandIn(): Promise<StandIn> {
     lastingFault: undefined,
     purchases: [],
     requests: [],
+    streamFaults: [],
+    lastEventIds: [],
     isAway: false,
   });
   const standIn: StandIn = {
@@ -84,6 +90,7 @@ async function serve(
   if (standIn.isAway) refuse(response, 'unavailable', { retryAfterSeconds: 1 });
   else if (pathname === '/sign-in.json') answer(response, {});
   else if (request.method === 'POST') await purchase(standIn, pathname, request, response);
+  else if (pathname.endsWith('/events')) stream(standIn, pathname, request, response);
   else read(standIn, pathname, searchParams, userOf(request), response);
 }
 
@@ -112,6 +119,32 @@ function read(
   else if (rest === 'leaderboard') {
     answer(response, sale.boardBody(standIn.sale, query.get('by') ?? 'speed', userId));
   } else answer(response, sale.productBody(standIn.sale, product));
+}
+
+function stream(
+  standIn: StandIn,
+  pathname: string,
+  request: IncomingMessage,
+  response: ServerResponse,
+): void {
+  const order = standIn.sale.orders.find(({ orderId }) => pathname.includes(orderId));
+  let told = String(request.headers['last-event-id'] ?? '');
+  standIn.lastEventIds.push(told);
+  const fault = standIn.streamFaults.shift();
+  if (order === undefined || order.userId !== userOf(request)) refuse(response, 'not_found');
+  if (order === undefined || response.headersSent || fault === 'silent') return;
+  response.writeHead(200, { 'content-type': 'text/event-stream' });
+  response.write('retry: 1000\n\n');
+  const look = setInterval(() => {
+    if (order.status === told) return;
+    told = order.status;
+    response.write(`id: ${told}\nevent: order\ndata: ${JSON.stringify(sale.orderBody(order))}\n\n`);
+    if (fault === 'cut') setTimeout(() => request.socket.destroy(), 50);
+    if (told !== 'accepted') response.end();
+  }, 10);
+  response.on('close', () => {
+    clearInterval(look);
+  });
 }
 
 async function purchase(

@@ -66,6 +66,12 @@ export interface Api {
   product(productId: string): Promise<{ product: Product; exchange: Exchange }>;
   orders(): Promise<Order[]>;
   order(orderId: string): Promise<Order>;
+  /** The stream of what became of an order after an event; rejects as `fetch` does. */
+  readonly orderEvents: (
+    orderId: string,
+    lastEventId: string,
+    signal: AbortSignal,
+  ) => Promise<Response>;
   board(productId: string, by: BoardKind): Promise<Board>;
   hotProducts(): Promise<HotProduct[]>;
   /** Undefined where no provider is configured. */
@@ -98,6 +104,10 @@ export function createApi(options: ApiOptions): Api {
     },
     orders: async () => readOrders((await get('/api/orders')).body),
     order: async (id) => readOrder((await get(`/api/orders/${encodeURIComponent(id)}`)).body),
+    orderEvents: (id, lastEventId, signal) => {
+      const headers = { accept: 'text/event-stream', 'last-event-id': lastEventId };
+      return send(options, `/api/orders/${encodeURIComponent(id)}/events`, { headers, signal });
+    },
     board: async (productId, by) =>
       readBoard((await get(`${product(productId)}/leaderboard?by=${by}&limit=10`)).body),
     hotProducts: async () => readHotProducts((await get('/api/leaderboard/products')).body),
@@ -153,25 +163,20 @@ function purchaseReply(response: Response, body: unknown): PurchaseReply {
   return { kind: 'unknown', cause: 'unavailable', retryAfterMs: retryAfterMs(response) };
 }
 
-/** Throws what `fetch` throws, a DOMException `TimeoutError` when it took too long. */
-async function call(
-  { fetch, nowMs, token }: ApiOptions,
-  path: string,
-  init: RequestInit,
-  timeoutMs: number,
-) {
+/** Sends as who is signed in. */
+function send({ fetch, token }: ApiOptions, path: string, init: RequestInit): Promise<Response> {
   const headers = new Headers(init.headers);
   const bearer = token();
   if (bearer !== undefined) headers.set('authorization', `Bearer ${bearer}`);
-  const sentMs = nowMs();
-  const response = await fetch(path, {
-    ...init,
-    headers,
-    cache: 'no-store',
-    credentials: 'omit',
-    signal: AbortSignal.timeout(timeoutMs),
-  });
-  const receivedMs = nowMs();
+  return fetch(path, { ...init, headers, cache: 'no-store', credentials: 'omit' });
+}
+
+/** Throws what `fetch` throws, a DOMException `TimeoutError` when it took too long. */
+async function call(options: ApiOptions, path: string, init: RequestInit, timeoutMs: number) {
+  const sentMs = options.nowMs();
+  const signal = AbortSignal.timeout(timeoutMs);
+  const response = await send(options, path, { ...init, signal });
+  const receivedMs = options.nowMs();
   const text = await response.text();
   const dateMs = Date.parse(response.headers.get('date') ?? '');
   const exchange: Exchange = {

@@ -1,8 +1,10 @@
-// The buyer's orders, kept up to date until each has come to its end.
+// The buyer's orders, kept up to date until each has come to its end: by the stream of one, and by
+// asking where there is none.
 
 import type { Order } from './answers.ts';
 import type { Api } from './api.ts';
 import { ReadError } from './api.ts';
+import type { OrderStream, OrderStreamEvents } from './order-stream.ts';
 import type { Poll, PollOptions } from './poll.ts';
 
 const firstIntervalMs = 700;
@@ -20,15 +22,28 @@ export interface OrderWatch {
 export function watchOrders(
   api: Pick<Api, 'orders' | 'order'>,
   poll: (options: Pick<PollOptions, 'task' | 'intervalMs' | 'onError'>) => Poll,
+  openStream: (on: OrderStreamEvents) => OrderStream,
   on: { readonly change: () => void; readonly signedOut: () => void },
 ): OrderWatch {
   let orders: readonly Order[] | undefined;
   let isListWanted = true;
   let waits = 0;
-  const replace = (order: Order | undefined) => {
-    if (order === undefined) return;
-    orders = (orders ?? []).map((known) => (known.orderId === order.orderId ? order : known));
+  const changed = () => {
+    // One at a time: a browser has few connections for one server.
+    stream.follow(openIn(orders)[0]?.orderId);
+    on.change();
   };
+  const stream = openStream({
+    order(order) {
+      orders = replaced(orders, order);
+      changed();
+    },
+    lost() {
+      running.refresh();
+    },
+    signedOut: on.signedOut,
+  });
+  const asked = () => openIn(orders).filter(({ orderId }) => !stream.covers(orderId));
   const running = poll({
     async task() {
       if (isListWanted) {
@@ -41,15 +56,15 @@ export function watchOrders(
         }
       } else {
         // One by one: an order is found by its id alone, a list needs a search.
-        for (const { orderId } of (orders ?? []).filter(isOpen)) {
-          replace(await api.order(orderId).catch(unlessUnknown));
+        for (const { orderId } of asked()) {
+          orders = replaced(orders, await api.order(orderId).catch(unlessUnknown));
         }
       }
-      on.change();
+      changed();
     },
     intervalMs() {
       if (isListWanted) return 0;
-      if (!(orders ?? []).some(isOpen)) return undefined;
+      if (asked().length === 0) return undefined;
       waits += 1;
       return Math.min(intervalMaxMs, firstIntervalMs * 1.4 ** (waits - 1));
     },
@@ -64,6 +79,7 @@ export function watchOrders(
     add(order) {
       orders = merge([order], orders ?? []);
       waits = 0;
+      stream.follow(openIn(orders)[0]?.orderId);
       running.refresh();
     },
     refresh() {
@@ -79,8 +95,12 @@ function unlessUnknown(error: unknown): undefined {
   if (!(error instanceof ReadError) || error.status !== 404) throw error;
 }
 
-function isOpen({ status }: Order): boolean {
-  return status === 'pending' || status === 'accepted';
+function replaced(orders: readonly Order[] = [], order: Order | undefined): readonly Order[] {
+  return orders.map((known) => (known.orderId === order?.orderId ? order : known));
+}
+
+function openIn(orders: readonly Order[] = []): Order[] {
+  return orders.filter(({ status }) => status === 'pending' || status === 'accepted');
 }
 
 /** The server's word on what it lists; what it does not list yet stays on top. */

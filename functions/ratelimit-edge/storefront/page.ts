@@ -2,7 +2,8 @@
 
 import type { Api } from './api.ts';
 import type { ServerClock } from './clock.ts';
-import { type Poll, type PollOptions, startPoll } from './poll.ts';
+import { createOrderStream, type OrderStream, type OrderStreamEvents } from './order-stream.ts';
+import { type Poll, type PollOptions, startPoll, type Visibility } from './poll.ts';
 import type { Session } from './session.ts';
 import type { SignIn } from './sign-in.ts';
 import type { Texts } from './texts.ts';
@@ -25,20 +26,25 @@ export interface Page {
 
 /** Polls while the page can be seen, and at once when it can be seen again or is back online. */
 export function pollVisibly(options: Pick<PollOptions, 'task' | 'intervalMs' | 'onError'>): Poll {
-  return startPoll({
-    ...options,
-    timers: browserTimers,
-    isVisible: () => document.visibilityState === 'visible',
-    onVisible(run) {
-      document.addEventListener('visibilitychange', run);
-      window.addEventListener('online', run);
-      return () => {
-        document.removeEventListener('visibilitychange', run);
-        window.removeEventListener('online', run);
-      };
-    },
-  });
+  return startPoll({ ...options, ...visibility, timers: browserTimers });
 }
+
+/** Streams an order's status while the page can be seen. */
+export function streamVisibly({ api }: Page, on: OrderStreamEvents): OrderStream {
+  return createOrderStream({ ...visibility, connect: api.orderEvents, timers: browserTimers, on });
+}
+
+const visibility: Visibility = {
+  isVisible: () => document.visibilityState === 'visible',
+  onVisible(run) {
+    document.addEventListener('visibilitychange', run);
+    window.addEventListener('online', run);
+    return () => {
+      document.removeEventListener('visibilitychange', run);
+      window.removeEventListener('online', run);
+    };
+  },
+};
 
 /** Runs `tick` now and at every turn of a second of the server's clock, while visible. */
 export function everySecond({ timers, clock }: Page, tick: () => void): void {

@@ -12,13 +12,18 @@ export interface Poll {
   stop(): void;
 }
 
-export interface PollOptions {
+/** Whether the page can be seen. */
+export interface Visibility {
+  readonly isVisible: () => boolean;
+  /** Runs at each change of it, and when the page is back online; the result ends that. */
+  readonly onVisible: (run: () => void) => () => void;
+}
+
+export interface PollOptions extends Visibility {
   readonly timers: Timers;
   readonly task: () => Promise<void>;
   /** How long to wait after a good answer; undefined: until `refresh`. */
   readonly intervalMs: () => number | undefined;
-  readonly isVisible: () => boolean;
-  readonly onVisible: (run: () => void) => () => void;
   readonly onError?: (error: unknown) => void;
 }
 

@@ -10,7 +10,7 @@ import { formatPrice } from './format.ts';
 import { newKey } from './key.ts';
 import { emptyState } from './notices.ts';
 import { type OrderWatch, watchOrders } from './order-watch.ts';
-import { everySecond, type Page, pollVisibly } from './page.ts';
+import { everySecond, type Page, pollVisibly, streamVisibly } from './page.ts';
 import type { Poll } from './poll.ts';
 import { createProductLayout, type ProductLayout } from './product-layout.ts';
 import {
@@ -79,7 +79,7 @@ class ProductPage {
   start(): void {
     const { page } = this;
     if (page.session.user !== undefined) {
-      this.orderWatch = watchOrders(page.api, pollVisibly, {
+      this.orderWatch = watchOrders(page.api, pollVisibly, (on) => streamVisibly(page, on), {
         change: () => {
           this.draw();
         },

@@ -1,6 +1,6 @@
 // What becomes of many orders at once, for those who wait to hear: one read of Redis per product
-// and round, however many wait, and none while nobody does. What Redis cannot say is asked of `purchase`, a few at a time.
-// Nobody is told of an earlier status after a later one.
+// and round, however many wait, and none while nobody does. What Redis cannot say is asked of
+// `purchase`, a few at a time. Nobody is told of an earlier status after a later one.
 
 import { z } from 'zod';
 import { productIdOf } from '#lib/order-id.ts';

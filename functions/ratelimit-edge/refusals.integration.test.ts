@@ -119,6 +119,13 @@ test('whoever was accepted is not refused, in the same read as all others', asyn
   expect(calls).toBe('1');
 });
 
+test('somebody accepted who asks again and again wakes it for nobody else', async () => {
+  const buyer = await sellOut();
+  refusals.learn(sale.productId, soldOut, nowMs);
+  expect(await lookUp(buyer)).toBeUndefined();
+  expect(await lookUp()).toEqual(soldOut);
+});
+
 test('a restock wakes it at once', async () => {
   await sellOut();
   refusals.learn(sale.productId, soldOut, nowMs);

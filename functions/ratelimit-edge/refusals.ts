@@ -45,10 +45,11 @@ export function createRefusals(
   const answerAll = async (productId: string, asking: readonly Asking[]) => {
     const orderIds = asking.map(({ orderId }) => orderId);
     // Where Redis does not answer, the buckets will say so: they live in the same one.
-    const refusals = await readRefusals(redis, productId, orderIds).catch(() => []);
-    if (!refusals.some((refusal) => refusal !== undefined)) products.delete(productId);
+    const refusals = await readRefusals(redis, productId, orderIds).catch(() => undefined);
+    // Not where all who asked were accepted: they say nothing about the others.
+    if (refusals === undefined) products.delete(productId);
     asking.forEach(({ answer }, index) => {
-      answer(refusals[index]);
+      answer(refusals?.[index]);
     });
   };
   const endTurn = (productId: string, remembered: Remembered) => {

@@ -33,18 +33,18 @@ type Reply =
   | [outcome: Refusal['outcome'], opensAt: string, accepted: number[]];
 
 /**
- * The refusal of each of these purchases at this moment; undefined for one that was accepted
- * before, and for all where the sale sells or Redis cannot tell. At most some thousand order ids.
- * Throws where Redis does not answer.
+ * The refusal of each of these purchases at this moment, undefined for one that was accepted
+ * before; nothing at all where the sale sells or Redis cannot tell. At most some thousand order
+ * ids. Throws where Redis does not answer.
  */
 export async function readRefusals(
   redis: RedisClient,
   productId: string,
   orderIds: readonly string[],
-): Promise<(Refusal | undefined)[]> {
+): Promise<(Refusal | undefined)[] | undefined> {
   const { sale, orders } = saleKeys(productId);
   const reply = (await refuseScript.run(redis, [sale, orders], orderIds)) as Reply;
-  if (reply.length === 1) return orderIds.map(() => undefined);
+  if (reply.length === 1) return undefined;
   const [outcome, opensAt, accepted] = reply;
   const refusal = refusalIn(outcome, opensAt);
   const places = new Set(accepted);

@@ -27,6 +27,7 @@ describe.skipIf(missing !== undefined)('the storefront', () => {
   test('opens by itself, by the server’s clock, without a rush of requests', async () => {
     const { standIn, visits, sell } = fixture();
     standIn.sale.clockAheadMs = 3 * 3_600_000;
+    standIn.sale.confirmsAfterMs = 60_000;
     const product = sell({ state: 'scheduled', opensAtMs: undefined });
     const { page } = await visits.visit({ token: tokenFor('alice', 4 * 3_600) });
     await label(page, /Not open yet/);

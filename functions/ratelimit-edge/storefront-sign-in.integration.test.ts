@@ -12,6 +12,7 @@ import {
 } from './storefront-testing/browser.ts';
 import { chromiumPath, missing } from './storefront-testing/fixture.ts';
 import { type Shop, startShop } from './storefront-testing/shop.ts';
+import { tokenFor } from './testing/edge-fixture.ts';
 
 const path = '/?product=teapot';
 const buy = (page: Page) => page.locator('#buy');
@@ -93,6 +94,20 @@ describe.skipIf(missing !== undefined)('signing in', () => {
 
     // Back leads to the provider's page, not to the spent code.
     await page.reload();
+    await arrive(page);
+  });
+
+  test('a token in the address signs nobody in here, and nobody out', async () => {
+    const page = await visit();
+    const shopUrl = `${shop.edge.url}${path}`;
+    const followLink = async () => {
+      await page.goto(`${shopUrl}#token=${await tokenFor('mallory')}`);
+      await expect.poll(() => page.url(), { timeout: 20_000 }).toBe(shopUrl);
+    };
+    await followLink();
+    await signInAs(page, 'alice');
+    await arrive(page);
+    await followLink();
     await arrive(page);
   });
 

@@ -87,8 +87,8 @@ async function serve(
     response.end(body === null ? undefined : Buffer.from(await new Response(body).arrayBuffer()));
     return;
   }
-  if (standIn.isAway) refuse(response, 'unavailable', { retryAfterSeconds: 1 });
-  else if (pathname === '/sign-in.json') answer(response, {});
+  if (pathname === '/sign-in.json') answer(response, {});
+  else if (standIn.isAway) refuse(response, 'unavailable', { retryAfterSeconds: 1 });
   else if (request.method === 'POST') await purchase(standIn, pathname, request, response);
   else if (pathname.endsWith('/events')) stream(standIn, pathname, request, response);
   else read(standIn, pathname, searchParams, userOf(request), response);

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 import { memoryStorage } from './purchase-world.ts';
-import { claimsOf, keepSession, openSession } from './session.ts';
+import { claimsOf, keepSession, openSession, takeToken } from './session.ts';
 
 function tokenOf(claims: object): string {
   const bytes = new TextEncoder().encode(JSON.stringify(claims));
@@ -27,22 +27,25 @@ function windowAt(hash: string, sessionStorage = memoryStorage()) {
   return { page: page as unknown as Window, replaced, left, sessionStorage };
 }
 
+/** As the page opens it where tokens may be given in the address. */
+const open = (page: Window, nowMs: () => number) => openSession(page, nowMs, takeToken(page));
+
 test('a token leaves the address at once and lasts as long as the tab', () => {
   const token = tokenOf({ sub: '小明 ~?>', exp: 2_000 });
   const first = windowAt(`#token=${token}`);
-  const session = openSession(first.page, () => 1_000);
+  const session = open(first.page, () => 1_000);
   expect(first.replaced).toEqual(['/?product=teapot']);
   expect([session.user, session.token(), session.sign()]).toEqual(['小明 ~?>', token, 'in']);
 
-  const again = openSession(windowAt('', first.sessionStorage).page, () => 1_000);
+  const again = open(windowAt('', first.sessionStorage).page, () => 1_000);
   expect(again.token()).toBe(token);
 });
 
 test('without a token one is signed out; an expired or refused one has ended', () => {
-  expect(openSession(windowAt('').page, () => 0).sign()).toBe('out');
+  expect(open(windowAt('').page, () => 0).sign()).toBe('out');
   const token = tokenOf({ sub: 'alice', exp: 2_000 });
   let nowMs = 1_999_999;
-  const session = openSession(windowAt(`#token=${token}`).page, () => nowMs);
+  const session = open(windowAt(`#token=${token}`).page, () => nowMs);
   expect(session.sign()).toBe('in');
   nowMs += 1;
   expect([session.sign(), session.user]).toEqual(['ended', 'alice']);
@@ -51,7 +54,7 @@ test('without a token one is signed out; an expired or refused one has ended', (
   nowMs -= 1;
   expect(session.sign()).toBe('in');
 
-  const refused = openSession(windowAt(`#token=${token}`).page, () => 0);
+  const refused = open(windowAt(`#token=${token}`).page, () => 0);
   refused.end();
   expect([refused.sign(), refused.token()]).toEqual(['ended', undefined]);
 });
@@ -59,7 +62,7 @@ test('without a token one is signed out; an expired or refused one has ended', (
 test('what is no token signs nobody in, and is forgotten', () => {
   for (const token of ['', 'abc', 'a.b.c', tokenOf({ sub: 5 }), tokenOf([])]) {
     const { page, sessionStorage } = windowAt(`#token=${token}`);
-    expect(openSession(page, () => 0).sign()).toBe('out');
+    expect(open(page, () => 0).sign()).toBe('out');
     expect(Object.keys(sessionStorage)).toEqual([]);
   }
   expect(claimsOf(tokenOf({ sub: 'alice' }))).toEqual({
@@ -73,7 +76,7 @@ test('who signed in with a provider is called by name, and signs out there as we
   const token = tokenOf({ sub: '8f3a', exp: 2_000 });
   const signOutUrl = 'https://id.example/end?client_id=shop';
   keepSession(page, { token, name: 'Alice', signOutUrl });
-  const session = openSession(page, () => 0);
+  const session = open(page, () => 0);
   expect([session.user, session.name, session.token()]).toEqual(['8f3a', 'Alice', token]);
   session.leave();
   expect(left).toEqual([signOutUrl]);
@@ -86,9 +89,23 @@ test('a sign-in link takes the place of who was signed in before', () => {
   keepSession(before.page, { token: tokenOf({ sub: '8f3a' }), name: 'Alice', signOutUrl });
   const link = `#token=${tokenOf({ sub: 'bob' })}`;
   const { page, left, sessionStorage } = windowAt(link, before.sessionStorage);
-  const session = openSession(page, () => 0);
+  const session = open(page, () => 0);
   expect([session.user, session.name]).toEqual(['bob', 'bob']);
   session.leave();
   expect(left).toEqual(['reloaded']);
   expect(Object.keys(sessionStorage)).toEqual([]);
+});
+
+test('a token that is not taken leaves the address all the same, and whoever is signed in stays', () => {
+  const before = windowAt('');
+  const token = tokenOf({ sub: 'alice' });
+  keepSession(before.page, { token, name: 'Alice', signOutUrl: undefined });
+  for (const given of [tokenOf({ sub: 'mallory' }), 'abc']) {
+    const { page, replaced } = windowAt(`#token=${given}`, before.sessionStorage);
+    takeToken(page);
+    expect(replaced).toEqual(['/?product=teapot']);
+    expect(openSession(page, () => 0).user).toBe('alice');
+    const broken = windowAt('#token=abc', before.sessionStorage);
+    expect(open(broken.page, () => 0).user).toBe('alice');
+  }
 });

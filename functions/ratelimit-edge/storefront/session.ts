@@ -28,14 +28,18 @@ export interface Session {
   leave(): void;
 }
 
-/** The session of this tab; takes a token out of the address when there is one. */
-export function openSession(page: Window, nowMs: () => number): Session {
+/** The token in the address, which it leaves at once; undefined where there is none. */
+export function takeToken(page: Window): string | undefined {
   const given = new URLSearchParams(page.location.hash.slice(1)).get('token');
-  if (given !== null) {
-    page.history.replaceState(null, '', page.location.pathname + page.location.search);
-    if (claimsOf(given) !== undefined) {
-      keepSession(page, { token: given, name: undefined, signOutUrl: undefined });
-    }
+  if (given === null) return undefined;
+  page.history.replaceState(null, '', page.location.pathname + page.location.search);
+  return claimsOf(given) === undefined ? undefined : given;
+}
+
+/** The session of this tab; a token that is given takes the place of the one before. */
+export function openSession(page: Window, nowMs: () => number, given?: string): Session {
+  if (given !== undefined) {
+    keepSession(page, { token: given, name: undefined, signOutUrl: undefined });
   }
   const token = given ?? recall(page, tokenName);
   const claims = token === null ? undefined : claimsOf(token);

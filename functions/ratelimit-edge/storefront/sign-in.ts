@@ -111,6 +111,18 @@ export function createSignIn(options: SignInOptions): SignIn {
 }
 
 /**
+ * Whether a token may be given in the address: only where there is no provider. Else a link would
+ * sign a buyer in as whoever made it. Never rejects.
+ */
+export async function takesTokens(api: Pick<Api, 'signIn'>): Promise<boolean> {
+  try {
+    return (await api.signIn()) === undefined;
+  } catch {
+    return false;
+  }
+}
+
+/**
  * On the way back from the provider: takes its answer out of the address at once, turns it into a
  * session and shows the page that the buyer left. Says why where that fails; never rejects.
  */

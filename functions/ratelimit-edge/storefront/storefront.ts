@@ -7,8 +7,8 @@ import { createServerClock } from './clock.ts';
 import { h, setText } from './dom.ts';
 import { type Page, pollVisibly } from './page.ts';
 import { showProduct } from './product-page.ts';
-import { openSession, type Session } from './session.ts';
-import { createSignIn, finishSignIn } from './sign-in.ts';
+import { openSession, type Session, takeToken } from './session.ts';
+import { createSignIn, finishSignIn, takesTokens } from './sign-in.ts';
 import { type Texts, textsFor } from './texts.ts';
 import { browserTimers } from './timers.ts';
 
@@ -23,13 +23,17 @@ async function start(): Promise<void> {
     monotonicMs: () => performance.now(),
     deviceMs: () => Date.now(),
   });
-  const session = openSession(window, () => clock.nowMs());
+  const apiOf = (token: () => string | undefined) =>
+    createApi({
+      fetch: (input, init) => fetch(input, init),
+      nowMs: () => performance.now(),
+      token,
+    });
+  const given = takeToken(window);
+  const isTaken = given !== undefined && (await takesTokens(apiOf(() => undefined)));
+  const session = openSession(window, () => clock.nowMs(), isTaken ? given : undefined);
+  const api = apiOf(() => session.token());
   const draws: (() => void)[] = [];
-  const api = createApi({
-    fetch: (input, init) => fetch(input, init),
-    nowMs: () => performance.now(),
-    token: () => session.token(),
-  });
   const page: Page = {
     texts,
     clock,

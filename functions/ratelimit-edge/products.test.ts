@@ -1,6 +1,7 @@
 // Ten thousand readers are few for `purchase`, whether it answers, hangs or is away.
 
 import { afterEach, beforeEach, expect, test, vi } from 'vitest';
+import { saleKeys } from '#lib/names.ts';
 import { createKnownProducts } from './known-products.ts';
 import { createProducts } from './products.ts';
 import type { PurchaseClient, PurchaseRequest } from './purchase-client.ts';
@@ -10,7 +11,10 @@ const product = { productId: 'p1', now: '2026-11-22T12:00:00.000Z' };
 const readers = Array.from({ length: 10_000 }, (_, index) => index);
 
 /** A `purchase` that does with a request what the test says. */
-function shopOf(answer: (request: PurchaseRequest) => Promise<{ status: number; body: unknown }>) {
+function shopOf(
+  answer: (request: PurchaseRequest) => Promise<{ status: number; body: unknown }>,
+  inRedis = '',
+) {
   const asked: PurchaseRequest[] = [];
   const purchase: PurchaseClient = {
     async request(request) {
@@ -20,7 +24,9 @@ function shopOf(answer: (request: PurchaseRequest) => Promise<{ status: number; 
     },
     close: () => undefined,
   };
-  const known = createKnownProducts({ exists: () => Promise.resolve(0) });
+  const known = createKnownProducts({
+    exists: (key) => Promise.resolve(key === saleKeys(inRedis).sale ? 1 : 0),
+  });
   return { asked, known, products: createProducts({ purchase, known }) };
 }
 
@@ -89,4 +95,14 @@ test('product ids that are made up hold up nobody', async () => {
   for (const answer of held) answer();
   expect(await statusesOf(flood.slice(0, few))).toEqual(new Set([404]));
   expect(await products.exists('made-up-1')).toBe(false);
+});
+
+test('nor what this edge has never heard of, but has a sale in Redis', async () => {
+  const { products } = shopOf(({ path }) => {
+    if (path === '/products/p1') return Promise.resolve({ status: 200, body: product });
+    return new Promise(() => undefined);
+  }, 'p1');
+  for (let index = 0; index < 16; index += 1) void products.one(`made-up-${index}`);
+  expect((await products.one('p1')).status).toBe(200);
+  await expect(products.one('made-up-16')).rejects.toThrow(Unavailable);
 });

@@ -61,7 +61,13 @@ export function createProducts({ purchase, known }: DependsOn): Products {
   // With places of its own: what is made up neither displaces nor holds up what exists.
   const ofUnknown = createCached({ ...single, loadingMax: unknownLoadingMax });
   const find = (productId: string) =>
-    known.has(productId) ? ofKnown(productId) : ofUnknown(productId);
+    known.has(productId)
+      ? ofKnown(productId)
+      : ofUnknown(productId).catch(async (error: unknown) => {
+          // No place among what is made up: what has a sale in Redis is not.
+          if (await known.find(productId)) return ofKnown(productId);
+          throw error;
+        });
   return {
     async list() {
       const { value, ageMs } = await all('');

@@ -103,3 +103,26 @@ export function answerNotAdmitted(admitted: Exclude<Admitted, { outcome: 'admitt
   }
   return { outcome: 'rate_limited', response: respondLimited(admitted), tier: admitted.tier };
 }
+
+/** What one user may have at the same time; a window ends when the oldest is over. */
+interface SeatPolicy {
+  readonly policy: string;
+  readonly quota: number;
+  readonly windowMs: number;
+  readonly retryAfterMs: number;
+}
+
+/** 429 to a user who has too much of something under way already. */
+export function refuseSeat(detail: string, seat: SeatPolicy): Response {
+  const { policy, quota, windowMs, retryAfterMs } = seat;
+  const seconds = Math.max(1, Math.ceil(retryAfterMs / 1_000));
+  return refuse('rate_limited', {
+    detail,
+    members: { tier: 'user' },
+    headers: {
+      'retry-after': String(seconds),
+      'ratelimit-policy': `"${policy}";q=${quota};w=${Math.ceil(windowMs / 1_000)}`,
+      ratelimit: `"${policy}";r=0;t=${seconds}`,
+    },
+  }).response;
+}

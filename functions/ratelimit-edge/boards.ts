@@ -23,6 +23,8 @@ export interface Boards {
 /** Far below the 100 ms in which an accepted order has to show, and few reads per board. */
 const freshMs = 20;
 const entriesMax = 1_000;
+/** Who asks chooses the board; Redis also serves the buckets. */
+const loadingMax = 64;
 const limitDefault = 10;
 export const boardLimitMax = 100;
 
@@ -36,6 +38,7 @@ export function createBoards({ redis, pseudonymKey, products }: DependsOn): Boar
   const top = createCached({
     freshMs,
     entriesMax,
+    loadingMax,
     load: (question) => {
       const { productId, by, limit } = JSON.parse(question) as Question;
       return fromRedis(topOf(redis, productId, by, limit));

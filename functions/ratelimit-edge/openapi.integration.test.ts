@@ -1,7 +1,7 @@
 // /openapi.json is kept true: every status of every operation in it is driven here, each answer is
 // held against its schema, and no route is left out.
 
-import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
+import { afterAll, beforeAll, beforeEach, expect, test, vi } from 'vitest';
 import { redis as redisStore } from '#knative/local/stores/redis.ts';
 import { recordBatch } from '#lib/board/board.ts';
 import { setLimit } from '#lib/buckets/limits.ts';
@@ -191,6 +191,16 @@ test('products and orders', async () => {
   await drive(own, send('GET', one, { token: operator }), '403 forbidden');
   const missing = `/api/orders/p1.${'1'.repeat(22)}`;
   await drive(own, send('GET', missing, { token: user }), '404 not_found');
+  const held: (() => void)[] = [];
+  purchase.answer = (_request, response) => held.push(() => response.end('{"orders":[]}'));
+  const reads = Array.from({ length: 8 }, () => send('GET', '/api/orders', { token: user }));
+  await vi.waitFor(() => {
+    expect(held).toHaveLength(reads.length);
+  });
+  await drive(orders, send('GET', '/api/orders', { token: user }), '429 rate_limited');
+  await drive(own, send('GET', one, { token: user }), '429 rate_limited');
+  for (const answer of held) answer();
+  expect((await Promise.all(reads)).map(({ status }) => status)).toEqual(reads.map(() => 200));
 });
 
 test('events of an order', async () => {

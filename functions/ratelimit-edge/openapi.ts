@@ -88,14 +88,20 @@ const paths = {
   '/api/orders': {
     get: operation('Your orders, newest first', {
       isForUsers: true,
-      answers: { 200: answer(listOf('orders', ref('Order'))), ...problems(...identity) },
+      answers: {
+        200: answer(listOf('orders', ref('Order'))),
+        ...problems(...identity, 'rate_limited'),
+      },
     }),
   },
   '/api/orders/{orderId}': {
     get: operation('One of your orders', {
       isForUsers: true,
       parameters: [parameter('orderId', 'path', shape.orderId)],
-      answers: { 200: answer(ref('Order')), ...problems(...identity, 'forbidden', 'not_found') },
+      answers: {
+        200: answer(ref('Order')),
+        ...problems(...identity, 'forbidden', 'not_found', 'rate_limited'),
+      },
     }),
   },
   '/sign-in.json': {

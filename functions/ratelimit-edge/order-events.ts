@@ -4,7 +4,7 @@
 
 import { orderStreamHeartbeatMs, orderStreamMs } from '#lib/constants.ts';
 import type { RedisClient } from '#lib/redis/connect.ts';
-import { refuse } from './answers.ts';
+import { refuse, refuseSeat } from './answers.ts';
 import { type EventStream, eventStreamHeaders, openEventStream } from './event-stream.ts';
 import type { EdgeMetrics } from './metrics.ts';
 import { createOrderFollower, isFinal, type Order, parseOrder, placeOf } from './order-follower.ts';
@@ -89,7 +89,12 @@ export function createOrderEvents(options: OrderEventsOptions): OrderEvents {
     async answer(request) {
       const seat = isClosed ? 'full' : seats.take(request.userId);
       if (seat === 'full') return refuse('unavailable', { detail: fullText }).response;
-      if (!('free' in seat)) return refuseUser(perUserMax, keptMs, seat.retryAfterMs);
+      if (!('free' in seat)) {
+        return refuseSeat(tooManyText, {
+          ...{ policy: 'streams', quota: perUserMax, windowMs: keptMs },
+          retryAfterMs: seat.retryAfterMs,
+        });
+      }
       let response: Response | undefined;
       try {
         const found = await orders.find(request.userId, request.orderId);
@@ -114,20 +119,8 @@ export function createOrderEvents(options: OrderEventsOptions): OrderEvents {
   };
 }
 
+const tooManyText = 'you have too many event streams open; ask for the order itself, or close one';
 const fullText = 'too many wait here for events; ask for the order itself, or again later';
-
-function refuseUser(perUserMax: number, keptMs: number, retryAfterMs: number): Response {
-  const seconds = Math.max(1, Math.ceil(retryAfterMs / 1_000));
-  return refuse('rate_limited', {
-    detail: 'you have too many event streams open; ask for the order itself, or close one',
-    members: { tier: 'user' },
-    headers: {
-      'retry-after': String(seconds),
-      'ratelimit-policy': `"streams";q=${perUserMax};w=${Math.ceil(keptMs / 1_000)}`,
-      ratelimit: `"streams";r=0;t=${seconds}`,
-    },
-  }).response;
-}
 
 function eventOf(order: Order) {
   return { id: order.status, event: 'order', data: JSON.stringify(order) };

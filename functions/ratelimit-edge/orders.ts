@@ -1,8 +1,9 @@
 // A buyer's own orders, as `purchase` tells them. Nobody sees another's.
 
-import { orderIdPattern } from '#lib/constants.ts';
-import { json, refuse } from './answers.ts';
+import { edgeForwardTimeoutMs, orderIdPattern } from '#lib/constants.ts';
+import { json, refuse, refuseSeat } from './answers.ts';
 import type { PurchaseClient } from './purchase-client.ts';
+import { createSeats } from './seats.ts';
 import { Unavailable } from './unavailable.ts';
 
 export interface Orders {
@@ -13,7 +14,33 @@ export interface Orders {
   find(userId: string, orderId: string): Promise<{ text: string } | { fault: Response }>;
 }
 
+/** Reads under way. A page has one or two; a crowd of one user's own must not fill the hop. */
+const readsMax = 128;
+const readsPerUserMax = 8;
+
 export function createOrders(purchase: PurchaseClient): Orders {
+  const seats = createSeats({
+    seatsMax: readsMax,
+    perUserMax: readsPerUserMax,
+    keptMs: edgeForwardTimeoutMs,
+    onChange: () => undefined,
+    now: () => performance.now(),
+  });
+  const seated = async (userId: string, read: () => Promise<Response>): Promise<Response> => {
+    const seat = seats.take(userId);
+    if (seat === 'full') throw new Unavailable('too many orders are read at once');
+    if (!('free' in seat)) {
+      return refuseSeat('you read your orders too often at once', {
+        ...{ policy: 'reads', quota: readsPerUserMax, windowMs: edgeForwardTimeoutMs },
+        retryAfterMs: seat.retryAfterMs,
+      });
+    }
+    try {
+      return await read();
+    } finally {
+      seat.free();
+    }
+  };
   const find: Orders['find'] = async (userId, orderId) => {
     if (!orderIdPattern.test(orderId)) {
       return fault('not_found', 'orderId: is not the id of an order');
@@ -27,16 +54,18 @@ export function createOrders(purchase: PurchaseClient): Orders {
   };
   return {
     find,
-    async list(userId) {
-      const path = `/users/${encode(userId)}/orders`;
-      const { status, body } = await purchase.request({ method: 'GET', path });
-      if (status !== 200) throw new Unavailable(`purchase answered ${status}`);
-      return json(body);
-    },
-    async one(userId, orderId) {
-      const found = await find(userId, orderId);
-      return 'fault' in found ? found.fault : json(found.text);
-    },
+    list: (userId) =>
+      seated(userId, async () => {
+        const path = `/users/${encode(userId)}/orders`;
+        const { status, body } = await purchase.request({ method: 'GET', path });
+        if (status !== 200) throw new Unavailable(`purchase answered ${status}`);
+        return json(body);
+      }),
+    one: (userId, orderId) =>
+      seated(userId, async () => {
+        const found = await find(userId, orderId);
+        return 'fault' in found ? found.fault : json(found.text);
+      }),
   };
 }
 

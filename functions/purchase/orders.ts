@@ -3,36 +3,16 @@
 import { desc, eq, inArray } from 'drizzle-orm';
 import type { MysqlClient } from '#lib/mysql/connect.ts';
 import { orders } from '#lib/mysql/schema.ts';
-import { saleKeys } from '#lib/names.ts';
 import { isoTimeOf } from '#lib/order-event.ts';
-import { productIdOf } from '#lib/order-id.ts';
 import type { PurchaseAnswer } from '#lib/outcome.ts';
 import type { RedisClient } from '#lib/redis/connect.ts';
-import { findOrders } from '#lib/sale/find-orders.ts';
+import { type Found, findLiveOrder, type Order } from '#lib/sale/live-order.ts';
 import type { Purchase } from '#lib/sale/sale.ts';
 import { findProduct } from './catalogue.ts';
-
-export interface Order {
-  readonly orderId: string;
-  readonly productId: string;
-  readonly quantity: number;
-  /** `pending`: Kafka has not acknowledged it yet, so nobody was told 202. */
-  readonly status: 'pending' | 'accepted' | 'confirmed' | 'rejected' | 'cancelled';
-  readonly acceptedAt: string;
-  readonly unitPrice: number;
-  readonly currency: string;
-  readonly reason?: string;
-}
 
 interface Dependencies {
   readonly redis: RedisClient;
   readonly mysql: MysqlClient;
-}
-
-/** An order, and whose it is. */
-export interface Found {
-  readonly userId: string;
-  readonly order: Order;
 }
 
 const ordersListMax = 200;
@@ -56,7 +36,7 @@ export async function findAnyOrder(
   // The row says more, and says it last: Redis may not have been told of it.
   const [row, live] = await Promise.allSettled([
     findRow(dependencies.mysql, orderId),
-    findLive(dependencies.redis, orderId),
+    findLiveOrder(dependencies.redis, orderId),
   ]);
   const found =
     (row.status === 'fulfilled' ? row.value : undefined) ??
@@ -126,26 +106,5 @@ export function orderOf(row: typeof orders.$inferSelect): Order {
     unitPrice: row.unitPrice,
     currency: row.currency,
     ...(row.reason === null ? {} : { reason: row.reason }),
-  };
-}
-
-async function findLive(redis: RedisClient, orderId: string): Promise<Found | undefined> {
-  const productId = productIdOf(orderId);
-  const [[live], sale] = await Promise.all([
-    findOrders(redis, productId, [orderId]),
-    redis.hmget(saleKeys(productId).sale, 'unit_price', 'currency'),
-  ]);
-  if (!live) return undefined;
-  return {
-    userId: live.userId,
-    order: {
-      orderId,
-      productId,
-      quantity: live.quantity,
-      status: live.status,
-      acceptedAt: isoTimeOf(live.acceptedAtUs),
-      unitPrice: Number(sale[0]),
-      currency: sale[1] ?? '',
-    },
   };
 }

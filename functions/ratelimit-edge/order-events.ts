@@ -2,8 +2,9 @@
 // `GET /api/orders/:orderId` tells it. An event's id is the status, so that whoever comes back with
 // `Last-Event-ID`, to any instance, hears of all that is later and of nothing twice.
 
-import { orderStreamHeartbeatMs, orderStreamMs } from '#lib/constants.ts';
+import { orderIdPattern, orderStreamHeartbeatMs, orderStreamMs } from '#lib/constants.ts';
 import type { RedisClient } from '#lib/redis/connect.ts';
+import { findLiveOrder } from '#lib/sale/live-order.ts';
 import { refuse, refuseSeat } from './answers.ts';
 import { type EventStream, eventStreamHeaders, openEventStream } from './event-stream.ts';
 import type { EdgeMetrics } from './metrics.ts';
@@ -85,6 +86,10 @@ export function createOrderEvents(options: OrderEventsOptions): OrderEvents {
     if (isClosed) stream.end();
     return stream.response;
   };
+  const find = async ({ userId, orderId }: OrderEventsRequest) => {
+    const found = await orders.find(userId, orderId);
+    return 'fault' in found ? found : { order: parseOrder(found.text) };
+  };
   return {
     async answer(request) {
       const seat = isClosed ? 'full' : seats.take(request.userId);
@@ -97,9 +102,9 @@ export function createOrderEvents(options: OrderEventsOptions): OrderEvents {
       }
       let response: Response | undefined;
       try {
-        const found = await orders.find(request.userId, request.orderId);
+        const found = (await findInRedis(redis, request)) ?? (await find(request));
         if ('fault' in found) return found.fault;
-        const order = parseOrder(found.text);
+        const { order } = found;
         const seen = placeOf(request.lastEventId ?? '');
         // Nothing will come any more: told so, clients do not come back.
         if (isFinal(seen) && seen >= placeOf(order.status)) {
@@ -117,6 +122,23 @@ export function createOrderEvents(options: OrderEventsOptions): OrderEvents {
       for (const stream of streams) stream.end();
     },
   };
+}
+
+/**
+ * The order where Redis has it and it is this user's: a crowd that has just bought does not ask
+ * `purchase`, all at once. Of an order without a row, only `purchase` can say why.
+ */
+async function findInRedis(
+  redis: RedisClient,
+  { userId, orderId }: OrderEventsRequest,
+): Promise<{ order: Order } | undefined> {
+  if (!orderIdPattern.test(orderId)) return undefined;
+  const found = await findLiveOrder(redis, orderId).catch(() => undefined);
+  // Without the sale itself its price is not known.
+  if (found?.userId !== userId || found.order.currency === '') return undefined;
+  const { status } = found.order;
+  if (status === 'rejected' || status === 'cancelled') return undefined;
+  return { order: { ...found.order } };
 }
 
 const tooManyText = 'you have too many event streams open; ask for the order itself, or close one';

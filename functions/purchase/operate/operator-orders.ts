@@ -5,8 +5,9 @@ import type { MysqlClient } from '#lib/mysql/connect.ts';
 import { orders, orderUnits } from '#lib/mysql/schema.ts';
 import type { UnitRange } from '#lib/order-event.ts';
 import type { RedisClient } from '#lib/redis/connect.ts';
+import type { Order } from '#lib/sale/live-order.ts';
 import { rangesOf } from '#lib/sale/order-record.ts';
-import { findAnyOrder, type Order, orderOf } from '../orders.ts';
+import { findAnyOrder, orderOf } from '../orders.ts';
 
 /** An order in a list. */
 export interface OperatorOrder extends Order {

@@ -5,6 +5,7 @@ import { setLimit } from '#lib/buckets/limits.ts';
 import { bucketKey } from '#lib/buckets/take.ts';
 import { connectRedis, type RedisClient } from '#lib/redis/connect.ts';
 import { createLog } from '#lib/telemetry/log.ts';
+import { once } from '#lib/testing/once.ts';
 import { type OwnCluster, startOwnCluster } from '#lib/testing/own-cluster.ts';
 import { type Admit, createAdmit } from './admit.ts';
 import { createLimitsNow } from './limits-now.ts';
@@ -47,7 +48,7 @@ test('limits and all tiers work on a cluster as on one Redis', async () => {
   }).toEqual({ admitted: 60, ip: 20, product: 10 });
 });
 
-test('every group comes to what the model says, and so does every bucket', async () => {
+test('every group comes to what the model says, and so does every bucket', once, async () => {
   await compareWithModel(redis);
 });
 

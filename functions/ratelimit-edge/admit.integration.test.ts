@@ -4,6 +4,7 @@ import { setLimit, type Tier, tiers } from '#lib/buckets/limits.ts';
 import { bucketKey } from '#lib/buckets/take.ts';
 import { connectRedis, type RedisClient } from '#lib/redis/connect.ts';
 import { createLog } from '#lib/telemetry/log.ts';
+import { once } from '#lib/testing/once.ts';
 import { type OwnStore, startOwnStore } from '#lib/testing/own-store.ts';
 import { type Admit, type Admitted, createAdmit } from './admit.ts';
 import { createLimitsNow } from './limits-now.ts';
@@ -101,7 +102,7 @@ test('what one tier refuses has cost nothing in any other', async () => {
   expect([await level('user', 'u'), await level('product', 'p')]).toEqual([6, 2]);
 });
 
-test('every group comes to what the model says, and so does every bucket', async () => {
+test('every group comes to what the model says, and so does every bucket', once, async () => {
   await compareWithModel(redis);
 });
 

@@ -9,6 +9,7 @@ import { setLimit } from '#lib/buckets/limits.ts';
 import { bucketKey, type Limit } from '#lib/buckets/take.ts';
 import { connectRedis, type RedisClient } from '#lib/redis/connect.ts';
 import { createLog } from '#lib/telemetry/log.ts';
+import { once } from '#lib/testing/once.ts';
 import { type OwnStore, startOwnStore } from '#lib/testing/own-store.ts';
 import {
   acceptAll,
@@ -113,30 +114,36 @@ describe('what three edges admit of one product', () => {
     return admitted;
   }
 
-  test('is capacity + rate × time, of each of two at once, and a third loses nothing', async () => {
-    const begun = [await begin('p1'), await begin('p2')];
-    // A change counts within a second.
-    await setTimeout(1_000);
-    const until = performance.now() + 2_000;
-    const crowd = async (productId: string) => {
-      let admitted = 0;
-      while (performance.now() < until) admitted += await burst(productId, 150);
-      return admitted + (await buyAll(productId));
-    };
-    const [p1, p2, quiet] = await Promise.all([crowd('p1'), crowd('p2'), burst('p3', 300)]);
-    for (const [at, admitted] of [p1, p2].entries()) {
-      const { microTokens, since } = await levelOf(`p${at + 1}`);
-      const earned = BigInt(limit.rate) * (since - (begun[at]?.since ?? 0n));
-      // Nothing is lost, and nothing is given twice.
-      expect(BigInt(admitted) * 1_000_000n + microTokens).toBe(BigInt(first) * 1_000_000n + earned);
-      expect(microTokens).toBeLessThan(1_000_000n);
-      expect(admitted).toBeGreaterThan(first);
-    }
-    expect(quiet).toBe(300);
-  });
+  test(
+    'is capacity + rate × time, of each of two at once, and a third loses nothing',
+    once,
+    async () => {
+      const begun = [await begin('p1'), await begin('p2')];
+      // A change counts within a second.
+      await setTimeout(1_000);
+      const until = performance.now() + 2_000;
+      const crowd = async (productId: string) => {
+        let admitted = 0;
+        while (performance.now() < until) admitted += await burst(productId, 150);
+        return admitted + (await buyAll(productId));
+      };
+      const [p1, p2, quiet] = await Promise.all([crowd('p1'), crowd('p2'), burst('p3', 300)]);
+      for (const [at, admitted] of [p1, p2].entries()) {
+        const { microTokens, since } = await levelOf(`p${at + 1}`);
+        const earned = BigInt(limit.rate) * (since - (begun[at]?.since ?? 0n));
+        // Nothing is lost, and nothing is given twice.
+        expect(BigInt(admitted) * 1_000_000n + microTokens).toBe(
+          BigInt(first) * 1_000_000n + earned,
+        );
+        expect(microTokens).toBeLessThan(1_000_000n);
+        expect(admitted).toBeGreaterThan(first);
+      }
+      expect(quiet).toBe(300);
+    },
+  );
 });
 
-test('with the shipped limit never more than its capacity + rate × time', async () => {
+test('with the shipped limit never more than its capacity + rate × time', once, async () => {
   const nowUs = async () => {
     const [seconds = 0, us = 0] = (await redis.time()).map(Number);
     return seconds * 1_000_000 + us;

@@ -36,7 +36,8 @@ export function addLimits(program: Command, io: Io): void {
     .summary('show and change the rate limits')
     .description(
       'A tier lets through RATE requests a second, and CAPACITY at once after a quiet time. ' +
-        'Changes count within a second, on every instance.',
+        'Changes count within a second, on every instance. The tier ip is off until it is set, and ' +
+        'needs SECKILL_TRUSTED_PROXIES at the edge; `limits reset ip` turns it off again.',
     );
   const get = limits.command('get').description('Shows the limits of all tiers.');
   withExamples(withTarget(get), 'limits get').action(async (_: object, command: Command) => {
@@ -56,8 +57,12 @@ function addSet(limits: Command, io: Io): void {
     .command('set')
     .description('Changes the limit of a tier, or of one product.')
     .addArgument(new Argument('<tier>', 'which limit').choices(tiers))
-    .requiredOption('--rate <n>', 'requests a second', wholeNumber(1, amountMax))
-    .requiredOption('--capacity <n>', 'requests at once', wholeNumber(1, amountMax))
+    .requiredOption('--rate <n>', 'requests a second, 1 to 1000000000', wholeNumber(1, amountMax))
+    .requiredOption(
+      '--capacity <n>',
+      'requests at once, 1 to 1000000000',
+      wholeNumber(1, amountMax),
+    )
     .option('--product <product>', 'only of this product (tier product)', productId);
   withExamples(
     withTarget(set),

@@ -4,6 +4,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { redis as redisStore } from '#knative/local/stores/redis.ts';
 import { connectRedis, type RedisClient } from '#lib/redis/connect.ts';
 import { createLog } from '#lib/telemetry/log.ts';
+import { once } from '#lib/testing/once.ts';
 import { type OwnStore, startOwnStore } from '#lib/testing/own-store.ts';
 import { uniqueName } from '#lib/testing/unique.ts';
 import { type Bucket, bucketKey, giveBackTokens, retryAfterSecondsOf, takeTokens } from './take.ts';
@@ -148,7 +149,7 @@ async function levelsIn(
   return { levels, after: after.map((one, index) => one?.level ?? full[index] ?? 0n) };
 }
 
-test('buckets do what the reference model does, to the micro-token', async () => {
+test('buckets do what the reference model does, to the micro-token', once, async () => {
   const limitOf = fc.record({
     rate: fc.oneof(fc.integer({ min: 1, max: 50 }), fc.integer({ min: 1, max: 1_000_000 })),
     capacity: fc.oneof(fc.integer({ min: 1, max: 8 }), fc.integer({ min: 1, max: 1_000_000 })),
@@ -220,34 +221,38 @@ async function compareGivenBack(given: readonly Bucket[]): Promise<void> {
   expect(after).toEqual(expected);
 }
 
-test('three clients at once get all that the rate × time earns, and not one token more', async () => {
-  // So large that it never fills up again, however long a busy machine keeps the clients waiting.
-  const bucket = { key: freshKey(), limit: { rate: 5_000, capacity: 1_000_000 } };
-  const clients = await Promise.all([connect(), connect(), connect()]);
-  // From an empty bucket at a known time on: all that is granted was earned since.
-  const [seconds = 0] = (await redis.time()).map(Number);
-  await redis.set(bucket.key, `0 ${seconds * 1_000_000}`);
-  const start = await stored(bucket.key);
+test(
+  'three clients at once get all that the rate × time earns, and not one token more',
+  once,
+  async () => {
+    // So large that it never fills up again, however long a busy machine keeps the clients waiting.
+    const bucket = { key: freshKey(), limit: { rate: 5_000, capacity: 1_000_000 } };
+    const clients = await Promise.all([connect(), connect(), connect()]);
+    // From an empty bucket at a known time on: all that is granted was earned since.
+    const [seconds = 0] = (await redis.time()).map(Number);
+    await redis.set(bucket.key, `0 ${seconds * 1_000_000}`);
+    const start = await stored(bucket.key);
 
-  const until = performance.now() + 600;
-  const grants = await Promise.all(
-    clients.map(async (client) => {
-      let granted = 0;
-      while (performance.now() < until) {
-        const takes = Array.from({ length: 8 }, () => take(bucket, 50, client));
-        for (const count of await Promise.all(takes)) granted += count;
-      }
-      return granted;
-    }),
-  );
-  const end = await stored(bucket.key);
-  for (const client of clients) client.disconnect();
+    const until = performance.now() + 600;
+    const grants = await Promise.all(
+      clients.map(async (client) => {
+        let granted = 0;
+        while (performance.now() < until) {
+          const takes = Array.from({ length: 8 }, () => take(bucket, 50, client));
+          for (const count of await Promise.all(takes)) granted += count;
+        }
+        return granted;
+      }),
+    );
+    const end = await stored(bucket.key);
+    for (const client of clients) client.disconnect();
 
-  const elapsed = (end?.since ?? 0n) - (start?.since ?? 0n);
-  const granted = BigInt(grants.reduce((sum, part) => sum + part, 0));
-  expect(granted).toBeGreaterThan(1_000n);
-  expect(granted * micro + (end?.level ?? 0n)).toBe(5_000n * elapsed);
-});
+    const elapsed = (end?.since ?? 0n) - (start?.since ?? 0n);
+    const granted = BigInt(grants.reduce((sum, part) => sum + part, 0));
+    expect(granted).toBeGreaterThan(1_000n);
+    expect(granted * micro + (end?.level ?? 0n)).toBe(5_000n * elapsed);
+  },
+);
 
 test('one call serves many buckets, each by its own limit', async () => {
   const capacities = Array.from({ length: 60 }, (_, index) => (index % 7) + 1);

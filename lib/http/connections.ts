@@ -98,11 +98,22 @@ function faultOf({ rawHeaders, url }: IncomingMessage, connection: Connection): 
   if (rawHeaders.length > 2 * headersMax) {
     return { outcome: 'too_large', detail: `headers: more than ${headersMax}` };
   }
+  if (hostsIn(rawHeaders) > 1) return { outcome: 'malformed', detail: 'Host: more than one' };
   // Whoever asks whether we live is told: we do.
   if (connection.isExcess && !probes.has(url)) {
     return { outcome: 'unavailable', detail: 'too many connections' };
   }
   return undefined;
+}
+
+/** Two are a way around whoever routes by one of them (RFC 9112, section 3.2). */
+function hostsIn(rawHeaders: readonly string[]): number {
+  let hosts = 0;
+  for (let at = 0; at < rawHeaders.length; at += 2) {
+    const name = rawHeaders[at];
+    if (name?.length === 4 && name.toLowerCase() === 'host') hosts += 1;
+  }
+  return hosts;
 }
 
 function refuse(response: ServerResponse, { outcome, detail }: Fault): void {

@@ -257,17 +257,6 @@ function connectionCount(): Promise<number> {
   });
 }
 
-test('who closes its side after the request still gets the answer', async () => {
-  await start();
-  const one = await client(get('/wait'));
-  one.socket.end();
-  await vi.waitFor(() => {
-    expect(asked).toEqual(['GET /wait']);
-  });
-  release();
-  expect(await one.closed).toContain('late');
-});
-
 test('two hosts are none', async () => {
   await start();
   const one = await client(get('/', 'hOST: y\r\n'));

@@ -87,8 +87,6 @@ export async function listen(
     requestTimeout: patience.requestTimeoutMs,
   });
   server.maxHeadersCount = headersMax + 1;
-  // Whoever has said all may close its side, and still hear what becomes of it.
-  Object.assign(server, { httpAllowHalfOpen: true });
   const connections = superviseConnections(server, {
     ...patience,
     connectionsMax: Math.min(patience.connectionsMax, connectionsAllowed()),

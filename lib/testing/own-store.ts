@@ -1,6 +1,6 @@
 // A store of one test's own, which it may stop, freeze and start again while others use theirs.
 
-import { mkdtempSync } from 'node:fs';
+import { mkdtempSync, readdirSync, readFileSync } from 'node:fs';
 import { rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -54,6 +54,8 @@ export async function startOwnStore(store: Store): Promise<OwnStore> {
     },
     freeze: () => {
       signal('SIGSTOP');
+      // Each of its threads stops by itself, a moment later.
+      while (running !== undefined && !isStopped(running.pid)) continue;
     },
     thaw: () => {
       signal('SIGCONT');
@@ -64,4 +66,16 @@ export async function startOwnStore(store: Store): Promise<OwnStore> {
       await rm(folder, { recursive: true, force: true });
     },
   };
+}
+
+/** Whether all threads of a process are stopped, or it is no more. */
+function isStopped(pid: number): boolean {
+  const tasks = `/proc/${pid}/task`;
+  try {
+    return readdirSync(tasks).every((task) =>
+      / [TtZX] \d/.test(readFileSync(join(tasks, task, 'stat'), 'utf8')),
+    );
+  } catch {
+    return true;
+  }
 }

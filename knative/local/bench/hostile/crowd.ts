@@ -5,7 +5,7 @@ import { connect, type Socket } from 'node:net';
 import { type Behaviour, type BehaviourName, behaviours, passing, staying } from './behaviours.ts';
 
 export interface CrowdSize {
-  /** Connections that only stay: half of them silent, half idle after one request. */
+  /** Connections that only stay: a tenth of them silent, the others idle after one request. */
   readonly idle: number;
   /** Of each other kind that stays. */
   readonly staying: number;
@@ -36,6 +36,8 @@ const tickMs = 50;
 const deafMs = 10_000;
 /** Of those that stay: gently enough for the crowd not to choke itself. */
 const newPerTickMax = { gathering: 100, later: 20 };
+/** Of one kind: one that is cut at once must not keep the others from coming. */
+const newPerKindMax = { gathering: 40, later: 5 };
 
 export function gather(port: number, size: CrowdSize): Crowd {
   const seen = new Map<BehaviourName, Seen>();
@@ -45,8 +47,9 @@ export function gather(port: number, size: CrowdSize): Crowd {
     here.set(name, new Set());
   }
   const wanted = (name: BehaviourName) => {
-    if (name === 'silent' || name === 'idle') return Math.ceil(size.idle / 2);
-    return size.staying;
+    const silent = Math.ceil(size.idle / 10);
+    if (name === 'silent') return silent;
+    return name === 'idle' ? size.idle - silent : size.staying;
   };
   const missing = (name: BehaviourName) => wanted(name) - (here.get(name)?.size ?? 0);
   const come = (name: BehaviourName) => {
@@ -61,9 +64,12 @@ export function gather(port: number, size: CrowdSize): Crowd {
   let gathered = (): void => undefined;
   const timer = setInterval(() => {
     ticks += 1;
-    let left = hasGathered ? newPerTickMax.later : newPerTickMax.gathering;
-    for (const name of staying) {
-      const count = Math.min(left, Math.max(0, missing(name)));
+    const phase = hasGathered ? 'later' : 'gathering';
+    let left = newPerTickMax[phase];
+    // Who begins changes, so that each kind has its turn.
+    for (const place of staying.keys()) {
+      const name = staying[(place + ticks) % staying.length] ?? 'idle';
+      const count = Math.min(left, newPerKindMax[phase], Math.max(0, missing(name)));
       for (let one = 0; one < count; one += 1) come(name);
       left -= count;
     }

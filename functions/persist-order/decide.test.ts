@@ -35,8 +35,11 @@ test('an order becomes a row of its own and one for each unit', () => {
       },
     ]),
   );
-  const { orderRows, unitRows, results } = decide([batch], nobody, nowUs);
+  const { orderRows, unitRows, movementRows, results } = decide([batch], nobody, nowUs);
   const [order] = batch.event.orders;
+  expect(movementRows).toEqual([
+    { productId: 'p', kind: 'sold', reference: 'p.1.1', units: -3, at: nowUs },
+  ]);
   expect(orderRows).toEqual([
     {
       orderId: order?.orderId,
@@ -66,11 +69,13 @@ test('an order becomes a row of its own and one for each unit', () => {
 
 describe('only the order that cannot be written is rejected', () => {
   const reject = (specs: readonly OrderSpec[], standing: Partial<Standing> = {}) => {
-    const { orderRows, unitRows } = decide(
+    const { orderRows, unitRows, movementRows } = decide(
       [aBatch(anEvent('p', specs))],
       { ...nobody, ...standing },
       nowUs,
     );
+    // Only what is confirmed has left the stock.
+    expect(movementRows.map(({ units }) => -units)).toEqual([unitRows.length]);
     return { statuses: statusesOf(orderRows), units: unitRows.map(({ unit }) => unit) };
   };
   const confirmed = ['confirmed', null];
@@ -117,8 +122,8 @@ test('of an older generation only orders with a row are known, the others are dr
   const event = anEvent('p', [{ units: [[1, 1]] }, { units: [[2, 2]] }]);
   const known = event.orders[0]?.orderId ?? '';
   const standing = { ...nobody, generation: 2, statuses: new Map([[known, 'cancelled' as const]]) };
-  const { orderRows, unitRows, results } = decide([aBatch(event)], standing, nowUs);
-  expect([orderRows, unitRows]).toEqual([[], []]);
+  const { orderRows, unitRows, movementRows, results } = decide([aBatch(event)], standing, nowUs);
+  expect([orderRows, unitRows, movementRows]).toEqual([[], [], []]);
   expect(results).toEqual([
     {
       counts: { confirmed: 0, rejected: 0, repeated: 1, dropped: 1 },
@@ -128,9 +133,10 @@ test('of an older generation only orders with a row are known, the others are dr
 });
 
 /** What MySQL would hold after some transactions. */
-class Ledger {
+class Rows {
   readonly orders = new Map<string, OrderRow>();
   readonly units = new Map<number, string>();
+  readonly movements = new Map<string, number>();
   readonly #stock: number;
   readonly #generation: number;
 
@@ -147,7 +153,11 @@ class Ledger {
       statuses: new Map([...this.orders].map(([id, { status }]) => [id, status])),
       takenUnits: new Set(this.units.keys()),
     };
-    const { orderRows, unitRows, results } = decide(batches, standing, nowUs);
+    const { orderRows, unitRows, movementRows, results } = decide(batches, standing, nowUs);
+    for (const { reference, units } of movementRows) {
+      expect(units).toBeLessThan(0);
+      this.movements.set(reference, (this.movements.get(reference) ?? 0) + units);
+    }
     for (const row of orderRows) {
       expect(this.orders.has(row.orderId)).toBe(false);
       this.orders.set(row.orderId, row);
@@ -188,9 +198,9 @@ test('however batches are folded, repeated and mixed up, the rows are the same, 
       anyBatches.chain((batches) => fc.shuffledSubarray(batches, { minLength: batches.length })),
       fc.array(fc.integer({ min: 1, max: 4 }), { minLength: 16, maxLength: 16 }),
       (batches, foldSizes) => {
-        const oneByOne = new Ledger(10, 2);
+        const oneByOne = new Rows(10, 2);
         for (const batch of batches) oneByOne.write([batch]);
-        const folded = new Ledger(10, 2);
+        const folded = new Rows(10, 2);
         for (let at = 0, turn = 0; at < batches.length; turn += 1) {
           const size = foldSizes[turn] ?? 1;
           folded.write(batches.slice(at, at + size));
@@ -198,6 +208,9 @@ test('however batches are folded, repeated and mixed up, the rows are the same, 
         }
         expect(folded.orders).toEqual(oneByOne.orders);
         expect(folded.units).toEqual(oneByOne.units);
+        expect(folded.movements).toEqual(oneByOne.movements);
+        const moved = [...folded.movements.values()].reduce((sum, units) => sum + units, 0);
+        expect(moved + folded.units.size).toBe(0);
         expect(folded.units.size).toBeLessThanOrEqual(10);
         expect(Math.max(0, ...folded.units.keys())).toBeLessThanOrEqual(10);
         for (const row of folded.orders.values()) {

@@ -2,11 +2,12 @@
 // product's row is locked. No order that can't be written harms its neighbours. Pure.
 
 import type { OrderBatch } from '#lib/http/cloud-event.ts';
-import type { orders, orderUnits } from '#lib/mysql/schema.ts';
+import type { orders, orderUnits, stockMovements } from '#lib/mysql/schema.ts';
 import type { EventOrder } from '#lib/order-event.ts';
 
 export type OrderRow = typeof orders.$inferInsert;
 export type UnitRow = typeof orderUnits.$inferInsert;
+export type MovementRow = typeof stockMovements.$inferInsert;
 type RowStatus = OrderRow['status'];
 
 /** MySQL's side of the matter; nobody changes it while the product's row is locked. */
@@ -32,6 +33,8 @@ export type OrderResult = (typeof orderResults)[number];
 export interface Decision {
   readonly orderRows: readonly OrderRow[];
   readonly unitRows: readonly UnitRow[];
+  /** What is sold now, a row for each batch that has anything new. */
+  readonly movementRows: readonly MovementRow[];
   /** One for each batch, in their order. */
   readonly results: readonly BatchResult[];
 }
@@ -44,6 +47,7 @@ export function decide(
 ): Decision {
   const orderRows: OrderRow[] = [];
   const unitRows: UnitRow[] = [];
+  const movementRows: MovementRow[] = [];
   const statuses = new Map(standing.statuses);
   const taken = new Set(standing.takenUnits);
   let unsold = standing.unsold;
@@ -71,14 +75,20 @@ export function decide(
 
   const results = batches.map((batch): BatchResult => {
     const counts = { confirmed: 0, rejected: 0, repeated: 0, dropped: 0 };
+    const unsoldBefore = unsold;
     for (const order of batch.event.orders) counts[decideOrder(batch, order)] += 1;
+    if (unsold < unsoldBefore) {
+      const { productId } = batch.event;
+      const moved = { units: unsold - unsoldBefore, at: nowUs };
+      movementRows.push({ productId, kind: 'sold', reference: batch.batchId, ...moved });
+    }
     const known = batch.event.orders.flatMap(({ orderId }) => {
       const status = statuses.get(orderId);
       return status === undefined ? [] : [[orderId, status] as const];
     });
     return { counts, statuses: known };
   });
-  return { orderRows, unitRows, results };
+  return { orderRows, unitRows, movementRows, results };
 }
 
 /** Why an order can't be written; null where it can. */

@@ -8,11 +8,15 @@ import type { PoolConnection } from 'mysql2/promise';
 /** Keeps a statement well below the smallest usual max_allowed_packet (4 MiB). */
 const rowsPerStatement = 1_000;
 
-/** Inserts the rows plainly: a duplicate fails the statement. */
+/**
+ * Inserts the rows plainly: a duplicate fails the statement, unless SQL is given that says what
+ * becomes of it.
+ */
 export async function insertRows<Table extends MySqlTable>(
   connection: PoolConnection,
   table: Table,
   rows: readonly Table['$inferInsert'][],
+  onDuplicate: `on duplicate key update ${string}` | '' = '',
 ): Promise<void> {
   const columns = Object.entries(getTableColumns(table));
   const names = columns.map(([, column]) => column.name);
@@ -23,6 +27,10 @@ export async function insertRows<Table extends MySqlTable>(
         return value === undefined || value === null ? null : column.mapToDriverValue(value);
       }),
     );
-    await connection.query('insert into ?? (??) values ?', [getTableName(table), names, values]);
+    await connection.query(`insert into ?? (??) values ? ${onDuplicate}`, [
+      getTableName(table),
+      names,
+      values,
+    ]);
   }
 }

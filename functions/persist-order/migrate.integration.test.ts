@@ -43,6 +43,15 @@ function ownMigrations(change: (text: string) => string): string {
   return folder;
 }
 
+/** The migrations as they were when there were only so many. */
+function firstMigrations(count: number): string {
+  const folder = ownMigrations((text) => text);
+  const file = join(folder, 'meta/_journal.json');
+  const journal = JSON.parse(readFileSync(file, 'utf8')) as { readonly entries: unknown[] };
+  writeFileSync(file, JSON.stringify({ ...journal, entries: journal.entries.slice(0, count) }));
+  return folder;
+}
+
 test('five programs at once make the tables once, in a database that was not there', async () => {
   const url = await uniqueDatabase();
   const connection = await connectTo(url);
@@ -136,4 +145,61 @@ test('an applied migration that was changed is noticed, one that failed may be m
   await migrate(url);
   const changed = ownMigrations((text) => `${text}\n-- an afterthought`);
   await expect(migrate(url, changed)).rejects.toThrow(/was changed after/);
+});
+
+test('what was sold before there was a ledger is in it', async () => {
+  const url = await uniqueDatabase();
+  await migrate(url, firstMigrations(2));
+  const connection = await connectTo(url);
+  const at = (second: number) => `'2026-01-01 00:00:${second}.000001'`;
+  // Of 10 + 5 units, batch 1 sold 2 + 1 and batch 2 sold 4, of which 1 came back.
+  await connection.query(
+    `insert into products values
+     ('p', 'P', 1, 'CNY', 15, 9, 9, 'on_sale', null, null, 1, ${at(10)}),
+     ('by-hand', 'H', 1, 'CNY', 3, 3, 9, 'on_sale', null, null, 0, ${at(11)})`,
+  );
+  const order = (id: string, quantity: number, status: string, batch: string, second: number) =>
+    `('${id}', 'p', 'u', ${quantity}, '${status}', null, 1, 'CNY', '${batch}', ${at(12)}, 1, 1,
+      ${at(12)}, ${at(second)})`;
+  await connection.query(
+    `insert into orders values ${[
+      order('o1', 2, 'confirmed', 'p.1.1', 20),
+      order('o2', 1, 'confirmed', 'p.1.1', 21),
+      order('o3', 9, 'rejected', 'p.1.1', 22),
+      order('o4', 3, 'confirmed', 'p.1.2', 23),
+      order('o5', 1, 'cancelled', 'p.1.2', 24),
+      order('o6', 9, 'rejected', 'p.1.3', 25),
+    ].join(', ')}`,
+  );
+  await connection.query(
+    `insert into operations values
+     ('op-1', 'p', 'me', 'create', '{"stock": 10, "units": 7}', ${at(10)}),
+     ('op-2', 'p', 'me', 'open', '{}', ${at(11)}),
+     ('op-3', 'p', 'me', 'restock', '{"units": 2, "stock": 12, "unsold": 5}', ${at(30)}),
+     ('op-4', 'p', 'me', 'restock', '{"units": 3, "stock": 15, "unsold": 8}', ${at(31)}),
+     ('op-5', 'p', 'me', 'cancel', '{"orderId": "o5", "quantity": 1}', ${at(40)})`,
+  );
+  await migrate(url);
+  const ledger = await rowsOf(
+    connection,
+    `select product_id, kind, reference, units, date_format(at, '%s.%f') as at
+     from stock_movements order by product_id, at, reference`,
+  );
+  expect(ledger.map((row) => Object.values<unknown>(row))).toEqual([
+    ['by-hand', 'on_sale', 'by-hand', 3, '11.000001'],
+    ['p', 'on_sale', 'op-1', 10, '10.000001'],
+    ['p', 'sold', 'p.1.1', -3, '21.000001'],
+    ['p', 'sold', 'p.1.2', -4, '24.000001'],
+    ['p', 'restock', 'op-3', 2, '30.000001'],
+    ['p', 'restock', 'op-4', 3, '31.000001'],
+    ['p', 'cancelled', 'o5', 1, '40.000001'],
+  ]);
+  const sums = await rowsOf(
+    connection,
+    `select product_id, cast(sum(units) as signed) as unsold from stock_movements
+     group by product_id order by product_id`,
+  );
+  expect(sums).toEqual(
+    await rowsOf(connection, 'select product_id, unsold from products order by 1'),
+  );
 });

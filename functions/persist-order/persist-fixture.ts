@@ -8,7 +8,7 @@ import type { Environment } from '#lib/environment.ts';
 import { createReadiness } from '#lib/http/serve.ts';
 import { createSinkMetrics } from '#lib/http/sink.ts';
 import { connectMysql } from '#lib/mysql/connect.ts';
-import { orders, orderUnits, products } from '#lib/mysql/schema.ts';
+import { orders, orderUnits, products, stockMovements } from '#lib/mysql/schema.ts';
 import type { OrderEvent } from '#lib/order-event.ts';
 import { connectRedis } from '#lib/redis/connect.ts';
 import { noteStatus } from '#lib/sale/note-status.ts';
@@ -45,13 +45,22 @@ export function startSink(env: SinkEnvironment, deadlineMs?: number) {
         ...{ productId, name: productId, unitPrice: 9_900, currency: 'CNY', stock },
         ...{ unsold: stock, limitPerUser: 10, state: 'on_sale', generation, createdAt: 1 },
       });
+      await db.insert(stockMovements).values({
+        ...{ productId, kind: 'on_sale', reference: productId, units: stock, at: 1 },
+      });
     },
-    /** What MySQL holds of a product. */
+    /** What MySQL holds of a product. Throws where its ledger does not add up. */
     held: async (productId: string) => {
       const [product] = await db.select().from(products).where(eq(products.productId, productId));
       const rows = await db.select().from(orders).where(eq(orders.productId, productId));
       const units = await db.select().from(orderUnits).where(eq(orderUnits.productId, productId));
-      return { unsold: product?.unsold, rows, units };
+      const ledger = await db
+        .select()
+        .from(stockMovements)
+        .where(eq(stockMovements.productId, productId));
+      const moved = ledger.reduce((sum, one) => sum + one.units, 0);
+      if (moved !== product?.unsold) throw new Error(`the ledger says ${moved} are unsold`);
+      return { unsold: product.unsold, rows, units, ledger };
     },
     /** The value of a line as Prometheus reads it. */
     valueOf: async (series: string) => {

@@ -1,5 +1,5 @@
-// Writes batches of one product in one transaction: a row per order, a row per unit, and the
-// product's stock, or nothing. The product's row is locked first, so transactions of one product
+// Writes batches of one product in one transaction: a row per order, a row per unit, a movement
+// of stock per batch, and the product's stock, or nothing. The product's row is locked first, so transactions of one product
 // follow each other, and what is read after the lock stays true until the commit.
 
 import { and, between, eq, gte, inArray, or, type SQL, sql } from 'drizzle-orm';
@@ -7,10 +7,13 @@ import { drizzle, type MySql2Database } from 'drizzle-orm/mysql2';
 import type { PoolConnection } from 'mysql2/promise';
 import { crashPoint } from '#lib/crash-point.ts';
 import type { OrderBatch } from '#lib/http/cloud-event.ts';
-import { orders, orderUnits, products } from '#lib/mysql/schema.ts';
+import { orders, orderUnits, products, stockMovements } from '#lib/mysql/schema.ts';
 import type { UnitRange } from '#lib/order-event.ts';
 import { type BatchResult, decide, type Standing } from './decide.ts';
 import { insertRows } from './insert-rows.ts';
+
+/** A batch may be written in several transactions, as its orders become writable. */
+const addToBatch = 'on duplicate key update units = units + values(units)';
 
 /**
  * Persists batches of one product and says what became of each, after the commit; undefined where
@@ -40,10 +43,11 @@ export async function persist(
   const statuses = await readStatuses(db, batches);
   const takenUnits = await readTakenUnits(db, productId, newRanges(batches, statuses));
   const standing = { ...product, statuses, takenUnits };
-  const { orderRows, unitRows, results } = decide(batches, standing, nowUs);
+  const { orderRows, unitRows, movementRows, results } = decide(batches, standing, nowUs);
   // 3. Write.
   await insertRows(connection, orders, orderRows);
   await insertRows(connection, orderUnits, unitRows);
+  await insertRows(connection, stockMovements, movementRows, addToBatch);
   if (unitRows.length > 0) await takeFromStock(db, productId, unitRows.length);
   crashPoint('persist.inserted');
   await connection.commit();

@@ -1,5 +1,5 @@
-// What MySQL remembers: the products on sale, one row per order, one row per unit sold, and who
-// changed what. persist-order owns the migrations that make these tables.
+// What MySQL remembers: the products on sale, one row per order, one row per unit sold, every
+// movement of stock, and who changed what. persist-order owns the migrations of these tables.
 
 import { sql } from 'drizzle-orm';
 import {
@@ -101,6 +101,28 @@ export const orderUnits = mysqlTable(
     primaryKey({ columns: [table.productId, table.unit] }),
     index('units_by_order').on(table.orderId),
   ],
+);
+
+/**
+ * The ledger of stock: every movement of a product's units once, written in the transaction of
+ * the change itself. The sum over a product is its `unsold`; what was put on sale and restocked
+ * is its `stock`.
+ */
+export const stockMovements = mysqlTable(
+  'stock_movements',
+  {
+    productId: id('product_id', 64).notNull(),
+    kind: varchar('kind', {
+      length: 16,
+      enum: ['on_sale', 'restock', 'sold', 'cancelled'],
+    }).notNull(),
+    /** The operation (`on_sale`, `restock`), the batch (`sold`), the order (`cancelled`). */
+    reference: id('reference', 96).notNull(),
+    /** Positive where there are more to sell, negative where there are fewer. */
+    units: int('units').notNull(),
+    at: epochUs('at').notNull(),
+  },
+  (table) => [primaryKey({ columns: [table.productId, table.kind, table.reference] })],
 );
 
 /** The audit log: every operator's change once, by its operation id (decision 11). */

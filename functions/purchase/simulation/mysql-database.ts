@@ -82,7 +82,10 @@ export function openDatabase(): Database {
   };
 }
 
-/** What SQLite does not know of MySQL's DDL is left out; nothing here depends on it. */
+/**
+ * What SQLite does not know of MySQL's DDL is left out; nothing here depends on it. So is what
+ * fills a table from older rows: there are none.
+ */
 function readMigrations(): string[] {
   return readdirSync(migrations)
     .filter((name) => name.endsWith('.sql'))
@@ -96,7 +99,7 @@ function readMigrations(): string[] {
         .replace(/ collate \w+/gi, '')
         .trim(),
     )
-    .filter((statement) => statement !== '');
+    .filter((statement) => statement !== '' && !/^replace /i.test(statement));
 }
 
 function namesOf(database: DatabaseSync): string[] {
@@ -110,7 +113,11 @@ export function translate(sql: string): { readonly text: string; readonly locks:
   const isSelect = /^\s*select/i.test(sql);
   const text = sql
     .replace(forUpdate, '')
-    .replace(/ on duplicate key update /i, ' on conflict do update set ');
+    .replace(/ on duplicate key update .*$/is, (clause) =>
+      clause
+        .replace(/ on duplicate key update /i, ' on conflict do update set ')
+        .replace(/\bvalues\((\w+)\)/gi, 'excluded.$1'),
+    );
   return { text, locks: !isSelect || forUpdate.test(sql) };
 }
 

@@ -28,6 +28,7 @@ export function findBrokenPromises(
   const [product] = read('select * from products where product_id = ?') as unknown as ProductRow[];
   const rows = read('select * from orders where product_id = ?') as unknown as OrderRow[];
   const units = read('select * from order_units where product_id = ?');
+  const [ledger] = read('select sum(units) as unsold from stock_movements where product_id = ?');
   if (product === undefined) return ['the product is gone'];
   const confirmed = rows.filter(({ status }) => status === 'confirmed');
   const sold = sumOf(confirmed);
@@ -35,6 +36,7 @@ export function findBrokenPromises(
   if (sold > product.stock) problems.push(`oversold: ${sold} of ${product.stock} units`);
   if (units.length !== sold) problems.push(`${units.length} units have rows, ${sold} are sold`);
   if (product.unsold !== product.stock - sold) problems.push('the stock in MySQL is wrong');
+  if (ledger?.['unsold'] !== product.unsold) problems.push('the ledger does not add up');
   for (const [userId, own] of Map.groupBy(confirmed, ({ user_id: userId }) => userId)) {
     if (sumOf(own) > product.limit_per_user) problems.push(`${userId} has bought too much`);
   }

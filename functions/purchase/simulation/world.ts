@@ -158,6 +158,11 @@ function putOnSale(database: Database, { stock, limitPerUser }: SaleProfile): vo
     [productId, stock, stock, limitPerUser, '2020-01-01 00:00:00', '2020-01-01 00:00:00'],
     { asArrays: false, sees: true },
   );
+  database.run(
+    'insert into stock_movements (product_id, kind, reference, units, at) values (?, ?, ?, ?, ?)',
+    [productId, 'on_sale', 'the-first', stock, '2020-01-01 00:00:00'],
+    { asArrays: false, sees: true },
+  );
   database.commit();
 }
 

@@ -12,6 +12,7 @@ import {
   type Bench,
   gate,
   type Instance,
+  ledgerOf,
   many,
   openOwnBench,
   replayed,
@@ -61,6 +62,7 @@ describe('creating a sale', () => {
     expect(await audit(productId)).toMatchObject([
       { operationId, productId, operator: 'Ольга', action: 'create', details: { stock: 5 } },
     ]);
+    expect(await ledgerOf(bench, productId)).toEqual([`on_sale ${operationId} 5`]);
     expect(await outcomeOf(productId)).toBe('not_open');
   });
 
@@ -80,6 +82,7 @@ describe('creating a sale', () => {
     expect(other.body.detail).toContain('limitPerUser');
     expect(await audit(productId)).toHaveLength(1);
     expect((await bench.row(productId)).stock).toBe(5);
+    expect(await ledgerOf(bench, productId)).toEqual([`on_sale ${operationId} 5`]);
   });
 
   test('repeated after the sale has gone on gives the sale as it is', async () => {

@@ -16,6 +16,7 @@ import {
   Conflict,
   isDone,
   lockProduct,
+  move,
   type Operation,
   record,
   requireProduct,
@@ -128,6 +129,10 @@ export async function change(
       }
       const decided = decide(row, nowUs);
       await transaction.update(products).set(decided).where(eq(products.productId, productId));
+      if (decided.stock !== undefined) {
+        const moved = { units: decided.stock - row.stock, reference: operation.operationId };
+        await move(transaction, { productId, kind: 'restock', ...moved });
+      }
       await record(transaction, productId, action, operation, { ...subject, ...decided });
       crashPoint('operate.before-commit');
       return { ...row, ...decided };

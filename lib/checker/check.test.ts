@@ -5,7 +5,15 @@ import { orderIdOf } from '#lib/order-id.ts';
 import { check, checkInSteps } from './check.ts';
 import { checkBoards } from './check-boards.ts';
 import { cleanEvent, cleanFacts } from './clean-sale.ts';
-import type { AuditRow, EventFact, Facts, OrderRow, ProductRow, UnitRow } from './facts.ts';
+import type {
+  AuditRow,
+  EventFact,
+  Facts,
+  MovementRow,
+  OrderRow,
+  ProductRow,
+  UnitRow,
+} from './facts.ts';
 import { createFindings } from './findings.ts';
 
 type Writable<T> =
@@ -76,6 +84,10 @@ const withRow = (index: number, values: Partial<OrderRow>) =>
 const withUnit = (index: number, values: Partial<UnitRow>) =>
   changed(({ mysql }) => {
     mysql.units[index] = { ...(mysql.units[index] as UnitRow), ...values };
+  });
+const withLedger = (index: number, values: Partial<MovementRow>) =>
+  changed(({ mysql }) => {
+    mysql.ledger[index] = { ...(mysql.ledger[index] as MovementRow), ...values };
   });
 const [ann, bob] = cleanEvent('p-1', 1).orders.map(({ orderId }) => orderId);
 
@@ -227,6 +239,25 @@ const corruptions: Record<string, Facts> = {
   'MySQL: unit number': withUnit(0, { unit: 8 }),
   'MySQL: unit of another order': withUnit(0, { orderId: bob ?? '' }),
   'MySQL: unit of no order': withUnit(0, { orderId: 'p-1.unknown' }),
+  'MySQL: no ledger': changed(({ mysql }) => {
+    mysql.ledger = [];
+  }),
+  'MySQL: put on sale, another number': withLedger(0, { units: 11 }),
+  'MySQL: put on sale by nobody': withLedger(0, { reference: 'another-operation' }),
+  'MySQL: not put on sale': changed(({ mysql }) => mysql.ledger.shift()),
+  'MySQL: a batch sold fewer': withLedger(1, { units: -2 }),
+  'MySQL: a batch sold in the ledger alone': changed(({ mysql }) =>
+    mysql.ledger.push({ kind: 'sold', reference: 'p-1.1.9', units: 0 }),
+  ),
+  'MySQL: a batch not in the ledger': changed(({ mysql }) => mysql.ledger.pop()),
+  'MySQL: a batch of another name': withLedger(1, { reference: 'p-1.1.9' }),
+  'MySQL: a movement of no kind': withLedger(1, { kind: 'lost' as 'sold' }),
+  'MySQL: a cancellation of no order': changed(({ mysql }) =>
+    mysql.ledger.push({ kind: 'cancelled', reference: bob ?? '', units: 0 }),
+  ),
+  'MySQL: a restock of nobody': changed(({ mysql }) =>
+    mysql.ledger.push({ kind: 'restock', reference: 'an-operation', units: 0 }),
+  ),
 };
 
 test('in steps it comes to the same', async () => {
@@ -288,6 +319,7 @@ const withoutAnnsRow = (more: (facts: Writable<Facts>) => void = () => undefined
     mysql.orders = mysql.orders.filter(({ orderId }) => orderId !== ann);
     mysql.units = mysql.units.filter(({ orderId }) => orderId !== ann);
     mysql.product = { ...(mysql.product as ProductRow), unsold: 5 };
+    mysql.ledger[1] = { ...(mysql.ledger[1] as MovementRow), units: -1 };
     facts.redis.orders.set(ann ?? '', 'accepted|2|1|1795000000000000|1-2|ann');
     more(facts);
   });
@@ -337,6 +369,7 @@ const lastIsPending = changed(({ redis, kafka, mysql }) => {
   const last = mysql.orders.pop();
   mysql.units = mysql.units.filter(({ orderId }) => orderId !== last?.orderId);
   mysql.product = { ...(mysql.product as ProductRow), unsold: 4 };
+  mysql.ledger.pop();
   redis.orders.set(last?.orderId ?? '', 'accepted|1|3|1795000000000900|6-6|ann');
   redis.boards.quantity.set('ann', 2);
   redis.boards.score.set('ann', 2 * 2 ** 41 + (2 ** 41 - 1 - 1_795_000_000_000));
@@ -401,6 +434,7 @@ test('a sale that was never loaded has nothing wrong', () => {
     kafka.events = [];
     mysql.orders = [];
     mysql.units = [];
+    mysql.ledger = mysql.ledger.slice(0, 1);
     mysql.product = { ...(mysql.product as ProductRow), unsold: 10, generation: 0 };
   });
   expect(check(facts)).toMatchObject({ stock: 10, sold: 0, ok: true });
@@ -476,7 +510,8 @@ const cancelled = changed((facts) => {
   mysql.units = mysql.units.filter(({ orderId }) => orderId !== cy.orderId);
   mysql.product = { ...(mysql.product as ProductRow), unsold: 6 };
   const details = { orderId: cy.orderId, quantity: 3, reason: 'not paid' };
-  mysql.audit.push({ action: 'cancel', details, at: cancelledAtUs });
+  mysql.audit.push({ operationId: 'cancel', action: 'cancel', details, at: cancelledAtUs });
+  mysql.ledger.push({ kind: 'cancelled', reference: cy.orderId, units: 3 });
   redis.orders.set(cy.orderId, 'cancelled|3|2|1795000000000050||cy');
   for (const sale of [redis.sale, redis.saleAfter]) {
     sale.set('left', '6').set('sold', '4').set('free', '4-5,7-10').set('cancels', '1');
@@ -513,6 +548,7 @@ function resold(times: number, afterUs: number): Facts {
     mysql.orders.push({
       ...{ ...row, orderId, userId, quantity: 2, acceptedAt, batchId: id, ...totals },
     });
+    mysql.ledger.push({ kind: 'sold', reference: id, units: -2 });
     for (const unit of [4, 5]) mysql.units.push({ productId: 'p-1', unit, orderId });
     for (const sale of [redis.sale, redis.saleAfter]) {
       sale.set('left', '4').set('sold', '6').set('free', '7-10');
@@ -604,7 +640,9 @@ test('units that were sold again before they were given back are oversold', () =
 /** Two more units, in both stores and in the audit log. */
 const restocked = changed(({ redis, mysql }) => {
   mysql.product = { ...(mysql.product as ProductRow), stock: 12, unsold: 5 };
-  mysql.audit.push({ action: 'restock', details: { units: 2, stock: 12, unsold: 5 }, at: 1 });
+  const details = { units: 2, stock: 12, unsold: 5 };
+  mysql.audit.push({ operationId: 'restock', action: 'restock', details, at: 1 });
+  mysql.ledger.push({ kind: 'restock', reference: 'restock', units: 2 });
   for (const sale of [redis.sale, redis.saleAfter]) {
     sale.set('stock', '12').set('left', '5').set('free', '8-12');
   }
@@ -616,12 +654,17 @@ test('a restock puts more units on sale; one that is in no audit log does not', 
   facts.mysql.audit.pop();
   const verdict = check(facts);
   expect(verdict).toMatchObject({ ok: false, settling: false });
-  expect(verdict.problems).toEqual(['MySQL: the stock is not what operators put on sale']);
+  expect(verdict.problems).toEqual([
+    'MySQL: the stock is not what operators put on sale',
+    'Ledger: restocks differ from the audit log: restock',
+  ]);
 });
 
 test('restocks that do not add up show', () => {
   const facts = writable(restocked);
-  facts.mysql.audit.push({ action: 'restock', details: { units: 2, stock: 15 }, at: 2 });
+  const line = facts.mysql.audit[1] as AuditRow;
+  facts.mysql.audit.push({ ...line, operationId: 'x', details: { units: 2, stock: 15 } });
+  facts.mysql.ledger.push({ kind: 'restock', reference: 'x', units: 2 });
   expect(check(facts)).toMatchObject({ ok: false, settling: false });
 });
 

@@ -14,6 +14,7 @@ import {
   type Look,
 } from './check-across.ts';
 import { checkBoards } from './check-boards.ts';
+import { checkLedger } from './check-ledger.ts';
 import { checkMysql } from './check-mysql.ts';
 import { checkRedis, holdsUnits, parseRedisOrders, type RedisOrders } from './check-redis.ts';
 import { countSold } from './counts.ts';
@@ -63,6 +64,8 @@ function* judge(facts: Facts): Generator<void, Verdict> {
   else {
     checkMysql({ ...facts.mysql, product }, accepted, problems);
     checkAudit(audit, { product, orders }, problems);
+    yield;
+    checkLedger({ ...facts.mysql, product }, problems);
   }
   yield;
   if (!unsure) compareRowsWithEvents(look);

@@ -5,7 +5,7 @@ import { batchIdOf, type OrderEvent, type UnitRange } from '#lib/order-event.ts'
 import { orderIdOf } from '#lib/order-id.ts';
 import { formatOrderRecord } from '#lib/sale/order-record.ts';
 import { compositeScore } from './check-boards.ts';
-import type { Facts, KafkaFacts, MysqlFacts, RedisFacts } from './facts.ts';
+import type { Facts, KafkaFacts, MovementRow, MysqlFacts, RedisFacts } from './facts.ts';
 
 const startUs = 1_795_000_000_000_000;
 const unitPrice = 1_999;
@@ -143,6 +143,7 @@ function kafkaFacts(productId: string): KafkaFacts {
 }
 
 function mysqlFacts(productId: string, orders: readonly CleanOrder[]): MysqlFacts {
+  const operationId = `create-${productId}`;
   return {
     product: {
       productId,
@@ -183,6 +184,14 @@ function mysqlFacts(productId: string, orders: readonly CleanOrder[]): MysqlFact
         })),
       ),
     ),
-    audit: [{ action: 'create', details: { stock: 10 }, at: startUs - 9_000 }],
+    audit: [{ operationId, action: 'create', details: { stock: 10 }, at: startUs - 9_000 }],
+    ledger: [
+      { kind: 'on_sale', reference: operationId, units: 10 },
+      ...batchNumbers.map((number): MovementRow => {
+        const sold = orders.filter(({ batchNumber }) => batchNumber === number);
+        const units = -sold.reduce((sum, { quantity }) => sum + quantity, 0);
+        return { kind: 'sold', reference: batchIdOf(productId, 1, number), units };
+      }),
+    ],
   };
 }

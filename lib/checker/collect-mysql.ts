@@ -4,7 +4,14 @@
 import { and, asc, eq } from 'drizzle-orm';
 import { marksNoted, type TopicMarks } from '#lib/kafka/topic-marks.ts';
 import type { MysqlClient } from '#lib/mysql/connect.ts';
-import { generations, operations, orders, orderUnits, products } from '#lib/mysql/schema.ts';
+import {
+  generations,
+  operations,
+  orders,
+  orderUnits,
+  products,
+  stockMovements,
+} from '#lib/mysql/schema.ts';
 import type { MysqlFacts } from './facts.ts';
 
 export function collectMysql({ db }: MysqlClient, productId: string): Promise<MysqlFacts> {
@@ -22,10 +29,23 @@ export function collectMysql({ db }: MysqlClient, productId: string): Promise<My
           .from(orderUnits)
           .where(eq(orderUnits.productId, productId)),
         audit: await transaction
-          .select({ action: operations.action, details: operations.details, at: operations.at })
+          .select({
+            operationId: operations.operationId,
+            action: operations.action,
+            details: operations.details,
+            at: operations.at,
+          })
           .from(operations)
           .where(eq(operations.productId, productId))
           .orderBy(asc(operations.at)),
+        ledger: await transaction
+          .select({
+            kind: stockMovements.kind,
+            reference: stockMovements.reference,
+            units: stockMovements.units,
+          })
+          .from(stockMovements)
+          .where(eq(stockMovements.productId, productId)),
       };
     },
     {

@@ -1,4 +1,4 @@
-import { eq } from 'drizzle-orm';
+import { and, eq } from 'drizzle-orm';
 import type { Redis } from 'ioredis';
 import { type Admin, type Consumer, Kafka, logLevel, type Producer } from 'kafkajs';
 import { afterAll, beforeAll, expect, test } from 'vitest';
@@ -6,7 +6,14 @@ import { migrate } from '#functions/persist-order/migrate.ts';
 import { readEnvironment } from '#lib/environment.ts';
 import { markTopics } from '#lib/kafka/topic-marks.ts';
 import { connectMysql, type MysqlClient } from '#lib/mysql/connect.ts';
-import { generations, operations, orders, orderUnits, products } from '#lib/mysql/schema.ts';
+import {
+  generations,
+  operations,
+  orders,
+  orderUnits,
+  products,
+  stockMovements,
+} from '#lib/mysql/schema.ts';
 import { boardKey, boardKinds, productsBoardKey, saleKeys } from '#lib/names.ts';
 import { connectRedis } from '#lib/redis/connect.ts';
 import { createLog } from '#lib/telemetry/log.ts';
@@ -111,8 +118,10 @@ async function writeCleanSale(productId: string): Promise<Facts> {
   await mysql.db.insert(orders).values([...facts.mysql.orders]);
   await mysql.db.insert(orderUnits).values([...facts.mysql.units]);
   for (const line of facts.mysql.audit) {
-    const operationId = uniqueName('operation-');
-    await mysql.db.insert(operations).values({ ...line, operationId, productId, operator: 'ann' });
+    await mysql.db.insert(operations).values({ ...line, productId, operator: 'ann' });
+  }
+  for (const line of facts.mysql.ledger) {
+    await mysql.db.insert(stockMovements).values({ ...line, productId, at: 1_000_000 });
   }
   await deliverAll();
   return facts;
@@ -128,6 +137,7 @@ test('a small sale written by hand is read back as it is, and is ok', async () =
     orders: expect.arrayContaining([...written.mysql.orders]) as unknown,
     units: expect.arrayContaining([...written.mysql.units]) as unknown,
     audit: written.mysql.audit,
+    ledger: expect.arrayContaining([...written.mysql.ledger]) as unknown,
   });
   expect(read.redis.orders).toEqual(written.redis.orders);
   expect(read.redis.boards).toEqual(written.redis.boards);
@@ -170,6 +180,18 @@ const unit =
       .update(orderUnits)
       .set(values)
       .where(eq(orderUnits.orderId, facts.mysql.orders[1]?.orderId ?? ''));
+const ledger =
+  (values: Partial<typeof stockMovements.$inferInsert>): Corrupt =>
+  (productId) =>
+    mysql.db
+      .update(stockMovements)
+      .set(values)
+      .where(
+        and(
+          eq(stockMovements.productId, productId),
+          eq(stockMovements.reference, `${productId}.1.2`),
+        ),
+      );
 /** The first event, produced once more with something else in it. */
 const event =
   (change: (data: string) => string): Corrupt =>
@@ -267,6 +289,12 @@ const corruptions: Record<string, Corrupt> = {
   'MySQL: unit beyond the stock': unit({ unit: 11 }),
   'MySQL: unit of another order': unit({ orderId: 'x' }),
   'MySQL: unit of another product': unit({ productId: 'another' }),
+  'MySQL: ledger of other units': ledger({ units: -2 }),
+  'MySQL: ledger of another kind': ledger({ kind: 'cancelled' }),
+  'MySQL: ledger of another batch': ledger({ reference: 'x' }),
+  'MySQL: ledger of another product': ledger({ productId: 'another' }),
+  'MySQL: no ledger': (productId) =>
+    mysql.db.delete(stockMovements).where(eq(stockMovements.productId, productId)),
 };
 
 test.each(Object.entries(corruptions))('what is wrong in a store shows: %s', async (_, corrupt) => {

@@ -1,7 +1,13 @@
 // What the stores hold about one sale, as they hold it: nothing is parsed, added up or believed
 // yet, so that `check.ts` can judge even a value that makes no sense.
 
-import type { operations, orders, orderUnits, products } from '#lib/mysql/schema.ts';
+import type {
+  operations,
+  orders,
+  orderUnits,
+  products,
+  stockMovements,
+} from '#lib/mysql/schema.ts';
 import type { BoardKind, consumerGroups } from '#lib/names.ts';
 
 export type Sink = keyof typeof consumerGroups;
@@ -9,7 +15,12 @@ export type ProductRow = typeof products.$inferSelect;
 export type OrderRow = typeof orders.$inferSelect;
 export type UnitRow = typeof orderUnits.$inferSelect;
 /** A line of the audit log. */
-export type AuditRow = Pick<typeof operations.$inferSelect, 'action' | 'details' | 'at'>;
+export type AuditRow = Pick<
+  typeof operations.$inferSelect,
+  'operationId' | 'action' | 'details' | 'at'
+>;
+/** A line of the ledger of stock. */
+export type MovementRow = Pick<typeof stockMovements.$inferSelect, 'kind' | 'reference' | 'units'>;
 
 /** The fields of a HASH; empty where the key is missing. */
 export type Fields = ReadonlyMap<string, string>;
@@ -53,6 +64,7 @@ export interface MysqlFacts {
   readonly units: readonly UnitRow[];
   /** What operators did, in order. */
   readonly audit: readonly AuditRow[];
+  readonly ledger: readonly MovementRow[];
 }
 
 /** The rows of orders by their ids. */

@@ -78,6 +78,15 @@ export function compareFigures(figures: Figures): Finding[] {
     const repair = unsold >= 0 ? 'recount' : null;
     findings.push(finding('unsold', repair, found, Math.abs(product.unsold - unsold)));
   }
+  const { ledgerStock, ledgerUnsold } = figures;
+  if (ledgerStock !== product.stock || ledgerUnsold !== unsold) {
+    // Which of the two tells what happened, nobody can say: a person has to look.
+    const found =
+      `MySQL: by its ledger ${ledgerUnsold} of ${ledgerStock} units are unsold, ` +
+      `by its rows ${unsold} of ${product.stock}`;
+    const count = Math.max(Math.abs(ledgerStock - product.stock), Math.abs(ledgerUnsold - unsold));
+    findings.push(finding('ledger', null, found, count));
+  }
   if (unitsBeyond > 0) {
     const found = `MySQL: ${unitsBeyond} units were sold beyond the stock`;
     findings.push(finding('oversold', null, found, unitsBeyond));

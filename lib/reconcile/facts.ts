@@ -22,6 +22,9 @@ export interface Figures {
   readonly unitsAstray: number;
   /** The quantities of all confirmed orders. */
   readonly confirmedUnits: number;
+  /** By the ledger: what was put on sale, and all of it added up. */
+  readonly ledgerStock: number;
+  readonly ledgerUnsold: number;
 }
 
 export type Row = Pick<
@@ -75,6 +78,10 @@ export function readFigures(
           left join orders on orders.order_id = order_units.order_id
           where order_units.product_id = ${productId}
             and (orders.status is null or orders.status <> 'confirmed')`),
+        ledgerStock: await numberOf(sql`select coalesce(sum(units), 0) n from stock_movements
+          where product_id = ${productId} and kind in ('on_sale', 'restock')`),
+        ledgerUnsold: await numberOf(sql`select coalesce(sum(units), 0) n from stock_movements
+          where product_id = ${productId}`),
       };
     },
     { isolationLevel: 'repeatable read', withConsistentSnapshot: true },

@@ -33,6 +33,8 @@ export type DifferenceCode =
   | 'boards'
   /** MySQL: `unsold` is not the stock less the units that have rows. */
   | 'unsold'
+  /** MySQL: the ledger of stock leaves another stock, or other units unsold, than there are. */
+  | 'ledger'
   /** MySQL: units without a confirmed order, or orders without their units. */
   | 'units'
   /** Units sold beyond the stock, or twice. */

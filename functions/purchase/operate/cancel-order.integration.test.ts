@@ -18,6 +18,7 @@ import {
   type Bench,
   gate,
   type Instance,
+  ledgerOf,
   many,
   openOwnBench,
   replayed,
@@ -156,6 +157,12 @@ describe('an operation id', () => {
     expect(stands(await cancel(first, { body: { reason: 'late' } }))).toEqual([200, 'cancelled']);
     expect(await logOf(productId)).toHaveLength(1);
     expect(await bench.row(productId)).toMatchObject({ unsold: 0 });
+    expect(await ledgerOf(bench, productId)).toEqual([
+      `cancelled ${first.orderId} 1`,
+      `on_sale ${productId} 1`,
+      `sold ${productId}.1.1 -1`,
+      `sold ${productId}.1.2 -1`,
+    ]);
     expect(await inRedis(productId)).toEqual(['0', '1', '']);
     expect(await verdictOf(bench, app, productId)).toMatchObject({ sold: 1, ok: true });
   });

@@ -21,6 +21,7 @@ import {
   Conflict,
   isDone,
   lockProduct,
+  move,
   type Operation,
   record,
   requireProduct,
@@ -128,6 +129,8 @@ async function cancelInMysql(
     .update(products)
     .set({ unsold: sql`${products.unsold} + ${units.length}` })
     .where(eq(products.productId, productId));
+  const moved = { kind: 'cancelled', reference: orderId, units: units.length } as const;
+  await move(transaction, { productId, ...moved });
   const details = { orderId, quantity: row.quantity, reason };
   await record(transaction, productId, 'cancel', operation, details);
   crashPoint('operate.before-commit');

@@ -1,9 +1,10 @@
-// Puts a product on sale (decision 11): its row and its line in the audit log, in one transaction.
+// Puts a product on sale (decision 11): its row, its units in the ledger of stock, and its line in
+// the audit log, in one transaction.
 
 import type { MysqlClient } from '#lib/mysql/connect.ts';
 import { mysqlErrorOf } from '#lib/mysql/error.ts';
 import { products } from '#lib/mysql/schema.ts';
-import { Conflict, isDone, type Operation, record, requireProduct } from './operation.ts';
+import { Conflict, isDone, move, type Operation, record, requireProduct } from './operation.ts';
 
 export interface NewSale {
   readonly productId: string;
@@ -35,6 +36,8 @@ export async function createSale(
         generation: 0,
         createdAt: Date.now() * 1_000,
       });
+      const reference = operation.operationId;
+      await move(transaction, { productId, kind: 'on_sale', reference, units: row.stock });
       await record(transaction, productId, 'create', operation, row);
     });
   } catch (error) {

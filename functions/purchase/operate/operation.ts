@@ -3,7 +3,7 @@
 
 import { eq } from 'drizzle-orm';
 import type { MysqlClient } from '#lib/mysql/connect.ts';
-import { operations, products } from '#lib/mysql/schema.ts';
+import { operations, products, stockMovements } from '#lib/mysql/schema.ts';
 import { findProduct, type ProductRow } from '../catalogue.ts';
 
 /** The change does not fit the present state; the message says why, for the operator. */
@@ -67,6 +67,14 @@ export async function record(
   await transaction
     .insert(operations)
     .values({ operationId, productId, operator, action, details, at });
+}
+
+/** Writes a movement of stock into the ledger, in the transaction of the change that makes it. */
+export async function move(
+  transaction: Pick<Transaction, 'insert'>,
+  movement: Omit<typeof stockMovements.$inferInsert, 'at'>,
+): Promise<void> {
+  await transaction.insert(stockMovements).values({ ...movement, at: Date.now() * 1_000 });
 }
 
 /** The product's row. Throws UnknownProduct. */

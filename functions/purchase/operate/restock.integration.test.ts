@@ -14,6 +14,7 @@ import {
   type Bench,
   countOf,
   type Instance,
+  ledgerOf,
   many,
   numbersTo,
   openOwnBench,
@@ -107,7 +108,15 @@ describe('a restock', () => {
       [200, 10],
       [200, 10],
     ]);
-    expect((await logOf(productId)).map(({ action }) => action)).toEqual(['restock', 'restock']);
+    const log = await logOf(productId);
+    expect(log.map(({ action }) => action)).toEqual(['restock', 'restock']);
+    expect(await ledgerOf(bench, productId)).toEqual(
+      [
+        `on_sale ${productId} 5`,
+        `restock ${operationId} 4`,
+        `restock ${String(log[1]?.['operationId'])} 1`,
+      ].sort(),
+    );
     expect(await inRedis(productId)).toEqual(['10', '10', '1-10']);
   });
 

@@ -2,15 +2,17 @@ import { randomUUID } from 'node:crypto';
 import { and, eq } from 'drizzle-orm';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { recordBatch } from '#lib/board/board.ts';
-import { operations, orders, orderUnits } from '#lib/mysql/schema.ts';
+import { operations, orders, orderUnits, stockMovements } from '#lib/mysql/schema.ts';
 import { boardKey, productsBoardKey, saleKeys } from '#lib/names.ts';
 import type { DifferenceCode, Reconciliation, Repair } from '#lib/reconcile/report.ts';
 import { claim, type Purchase } from '#lib/sale/sale.ts';
+import { move } from '../operate/operation.ts';
 import {
   accepted,
   type Bench,
   gate,
   type Instance,
+  ledgerOf,
   log,
   many,
   openOwnBench,
@@ -110,10 +112,19 @@ async function cancelInMysql(sold: Sold, { logged }: { logged: boolean }): Promi
   await db.update(orders).set({ status: 'cancelled' }).where(eq(orders.orderId, orderId));
   await db.delete(orderUnits).where(eq(orderUnits.orderId, orderId));
   await bench.update(productId, { unsold: (await bench.row(productId)).unsold + 1 });
+  await move(db, { productId, kind: 'cancelled', reference: orderId, units: 1 });
   if (!logged) return;
   const operation = { operationId: randomUUID(), operator: 'a test', at: 1_000_000 };
   const details = { orderId, quantity: 1, reason: null };
   await db.insert(operations).values({ ...operation, productId, action: 'cancel', details });
+}
+
+/** What `sale restock` does in MySQL, after which it crashed. */
+async function restockInMysql(productId: string, units: number): Promise<void> {
+  const { stock, unsold } = await bench.row(productId);
+  await bench.update(productId, { stock: stock + units, unsold: unsold + units });
+  const reference = randomUUID();
+  await move(bench.mysql.db, { productId, kind: 'restock', reference, units });
 }
 
 type Break = (sold: Sold) => Promise<unknown>;
@@ -169,7 +180,7 @@ const repairable: readonly [string, DifferenceCode, Repair, Break][] = [
     'a restock that did not come to Redis',
     'stock',
     'finish',
-    ({ productId }) => bench.update(productId, { stock: 15, unsold: 12 }),
+    ({ productId }) => restockInMysql(productId, 5),
   ],
   ['a wrong number of units left', 'counters', 'rebuild', field('left', '6')],
   ['a free unit too few', 'counters', 'rebuild', field('free', '5-10')],
@@ -379,6 +390,33 @@ describe('what is only reported', () => {
     const codes = found.differences.map(({ code, repaired }) => [code, repaired]);
     expect(codes).toContainEqual(['oversold', false]);
     expect(codes).toContainEqual(['units', false]);
+  });
+
+  test.each([
+    ['sums up to another stock', { kind: 'on_sale' as const }, [1, 9, 6]],
+    ['leaves other units unsold', { kind: 'sold' as const }, [2, 10, 9]],
+  ])('a ledger that %s, in MySQL', async (_, { kind }, [count, stock, unsold]) => {
+    const { productId } = await aSale();
+    const { db } = bench.mysql;
+    const lines = and(eq(stockMovements.productId, productId), eq(stockMovements.kind, kind));
+    const before = await ledgerOf(bench, productId);
+    await db
+      .update(stockMovements)
+      .set({ units: kind === 'sold' ? -1 : 9 })
+      .where(lines);
+    const broken = await ledgerOf(bench, productId);
+    expect(broken).not.toEqual(before);
+    const found = await run(productId);
+    expect(found).toMatchObject({
+      ok: false,
+      differences: [
+        {
+          ...{ code: 'ledger', repair: null, repaired: false, count },
+          found: `MySQL: by its ledger ${unsold} of ${stock} units are unsold, by its rows 7 of 10`,
+        },
+      ],
+    });
+    expect(await ledgerOf(bench, productId)).toEqual(broken);
   });
 
   test('a unit of two orders, in Redis', async () => {

@@ -19,7 +19,7 @@ import { queuePrefix } from '#lib/lock/keys.ts';
 import type { HeldLock, LockManager } from '#lib/lock/lock.ts';
 import { createLockManager } from '#lib/lock/lock-manager.ts';
 import { connectMysql, type MysqlClient } from '#lib/mysql/connect.ts';
-import { products } from '#lib/mysql/schema.ts';
+import { products, stockMovements } from '#lib/mysql/schema.ts';
 import { ordersTopic } from '#lib/names.ts';
 import { type OrderEvent, orderEventSchema } from '#lib/order-event.ts';
 import { orderIdOf } from '#lib/order-id.ts';
@@ -185,7 +185,18 @@ async function insertProduct({ db }: MysqlClient, values: Partial<ProductRow>): 
     createdAt: Date.now() * 1_000,
     ...values,
   });
+  const onSale = { kind: 'on_sale', reference: productId, units: stock, at: 1_000_000 } as const;
+  await db.insert(stockMovements).values({ productId, ...onSale });
   return productId;
+}
+
+/** The lines of a product's ledger of stock, as `kind reference units`, in no order that counts. */
+export async function ledgerOf({ mysql }: Pick<Bench, 'mysql'>, productId: string) {
+  const lines = await mysql.db
+    .select()
+    .from(stockMovements)
+    .where(eq(stockMovements.productId, productId));
+  return lines.map(({ kind, reference, units }) => `${kind} ${reference} ${units}`).sort();
 }
 
 /** Answers as tests expect them. */

@@ -8,12 +8,14 @@ import {
   eventOrdersMax,
   orderIdPattern,
   productIdPattern,
+  quantityMax,
   userIdBytesMax,
 } from '#lib/constants.ts';
 import { eventSource, eventType } from '#lib/names.ts';
 
-const count = z.int().positive();
-/** Epoch microseconds by Redis' clock: 16 digits, exact in a double until the year 2255. */
+/** As far as MySQL's INT goes. */
+const count = z.int().positive().max(2_147_483_647);
+/** Epoch microseconds by Redis' clock: exact in a double until the year 2255, as DATETIME(6). */
 const epochUs = z.int().positive();
 
 /** Unit numbers from first to last, both included. */
@@ -23,24 +25,38 @@ const unitRangeSchema = z
 
 const eventOrderSchema = z.object({
   orderId: z.string().regex(orderIdPattern),
-  userId: z.string().min(1).max(userIdBytesMax),
-  quantity: count,
-  units: z.array(unitRangeSchema).min(1),
+  // utf8mb4 has no half characters.
+  userId: z
+    .string()
+    .min(1)
+    .max(userIdBytesMax)
+    .refine((id) => id.isWellFormed(), 'has half a character'),
+  quantity: count.max(quantityMax),
+  units: z.array(unitRangeSchema).min(1).max(quantityMax),
   /** When this user first bought in this sale; unique within the sale. */
   userFirstAt: epochUs,
   /** Running totals after this order: of this user, and of the sale. */
   userQuantity: count,
   sold: count,
-  traceparent: z.string().optional(),
+  /** W3C trace context, level 1. One that is none costs no order: it is left out. */
+  traceparent: z
+    .string()
+    .regex(/^[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}$/)
+    .optional()
+    .catch(undefined),
 });
 
+/**
+ * The data of an event. What has passed is written by MySQL and Redis without an error of its
+ * values: no bound here is wider than the column behind it.
+ */
 export const orderEventSchema = z.object({
   productId: z.string().regex(productIdPattern),
   generation: count,
   acceptedAt: epochUs,
   /** In the currency's smallest unit. */
   unitPrice: z.int().nonnegative(),
-  currency: z.string().length(3),
+  currency: z.string().regex(/^[A-Z]{3}$/),
   orders: z.array(eventOrderSchema).min(1).max(eventOrdersMax),
 });
 

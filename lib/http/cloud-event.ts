@@ -1,13 +1,12 @@
-// Reads one batch of orders from the HTTP request that a KafkaSource sends: a CloudEvent in binary
-// mode, signed by `purchase`. Parsed by hand, since the SDK takes 26 µs for what takes one here
-// (the test compares the two). A refusal says what is wrong, never what was in it.
+// Reads one batch of orders from the HTTP request that a KafkaSource sends: a CloudEvent signed by
+// `purchase`. A refusal says what is wrong, never what was in it.
 
 import { isUtf8 } from 'node:buffer';
-import { quantityMax } from '#lib/constants.ts';
 import { isSigned } from '#lib/http/signature.ts';
 import { eventType } from '#lib/names.ts';
 import { batchIdOf, type OrderEvent, orderEventSchema, unitsIn } from '#lib/order-event.ts';
 import { productIdOf } from '#lib/order-id.ts';
+import { type HeaderFields, type Malformed, mediaTypeOf, readCloudEvent } from './content-modes.ts';
 
 /** One event, checked: its signature is ours and its parts agree with each other. */
 export interface OrderBatch {
@@ -22,64 +21,47 @@ export interface Refusal {
   readonly refused: string;
 }
 
-/** The value of a header by its lower-case name. */
-export type HeaderReader = (name: string) => string | undefined;
-
-/** The context attributes of a CloudEvent in binary mode that this system reads. */
-export interface CloudEventAttributes {
-  readonly id: string;
-  readonly source: string;
-  readonly type: string;
-  readonly subject: string | undefined;
-  readonly time: string | undefined;
+/** A refusal by who reads, with its reason as metrics know it. */
+export interface Unreadable extends Refusal {
+  readonly reason: Malformed['reason'] | 'type' | 'version' | 'signature' | 'schema';
 }
 
 /** Reads, verifies and checks the batch in a request. `body` is as it came, byte by byte. */
 export function readOrderBatch(
-  header: HeaderReader,
+  headers: HeaderFields,
   body: Buffer,
   signingKeys: readonly string[],
-): OrderBatch | Refusal {
-  const attributes = readAttributes(header);
-  if ('refused' in attributes) return attributes;
-  const { id: batchId, type, subject, time } = attributes;
-  if (type !== eventType) return { refused: `ce-type is not ${eventType}` };
-  if (!isJson(header('content-type'))) return { refused: 'content-type is not application/json' };
-  if (!isSigned(signingKeys, batchId, body, header('ce-signature'))) {
-    return { refused: 'ce-signature is missing or does not match ce-id and data' };
+): OrderBatch | Unreadable {
+  const read = readCloudEvent(headers, body);
+  if ('refused' in read) return read;
+  const { id: batchId, type, subject, timeMs, contentType, signature, data } = read;
+  if (type !== eventType) return refusalOfType(type);
+  if (mediaTypeOf(contentType) !== 'application/json') {
+    return { refused: 'content-type of data is not application/json', reason: 'content_type' };
   }
-  const parsed = orderEventSchema.safeParse(parseJson(body));
+  if (!isSigned(signingKeys, batchId, data, signature)) {
+    const refused = 'ce-signature is missing or does not match ce-id and data';
+    return { refused, reason: 'signature' };
+  }
+  const parsed = orderEventSchema.safeParse(parseJson(data));
   if (!parsed.success) {
     const [issue] = parsed.error.issues;
     const path = ['data', ...(issue?.path ?? [])].map(String).join('.');
-    return { refused: `${path}: ${issue?.message ?? 'malformed'}` };
+    return { refused: `${path}: ${issue?.message ?? 'malformed'}`, reason: 'schema' };
   }
   const event = parsed.data;
   const disagreement = disagreementIn(event, batchId, subject);
-  if (disagreement !== undefined) return { refused: disagreement };
-  const acceptedAtMs = time === undefined ? event.acceptedAt / 1_000 : Date.parse(time);
-  return { batchId, event, acceptedAtMs };
+  if (disagreement !== undefined) return { refused: disagreement, reason: 'schema' };
+  return { batchId, event, acceptedAtMs: timeMs ?? event.acceptedAt / 1_000 };
 }
 
-/** The attributes by the CloudEvents specification 1.0.2, HTTP binding, binary mode. */
-export function readAttributes(header: HeaderReader): CloudEventAttributes | Refusal {
-  if (header('ce-specversion') !== '1.0') return { refused: 'ce-specversion is not 1.0' };
-  const [id, source, type] = [header('ce-id'), header('ce-source'), header('ce-type')];
-  if (!id) return { refused: 'ce-id is missing' };
-  if (!source) return { refused: 'ce-source is missing' };
-  if (!type) return { refused: 'ce-type is missing' };
-  const time = header('ce-time');
-  if (time !== undefined && !isRfc3339(time)) return { refused: 'ce-time is not a time' };
-  return { id, source, type, subject: header('ce-subject'), time };
-}
-
-function isRfc3339(text: string): boolean {
-  const form = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]\d\d:\d\d)$/i;
-  return form.test(text) && !Number.isNaN(Date.parse(text));
-}
-
-function isJson(contentType: string | undefined): boolean {
-  return /^application\/json\s*(;|$)/i.test(contentType ?? '');
+/** A newer version shows a writer that came before its readers, which is worth an alarm. */
+function refusalOfType(type: string): Unreadable {
+  const [, family = ''] = /^(.*\.)v\d+$/.exec(eventType) ?? [];
+  const version = type.startsWith(family) ? type.slice(family.length) : '';
+  if (!/^v\d{1,4}$/.test(version))
+    return { refused: `ce-type is not ${eventType}`, reason: 'type' };
+  return { refused: `ce-type is of version ${version}, read is ${eventType}`, reason: 'version' };
 }
 
 /** The value, or undefined where it is no JSON (which JSON itself cannot say). */
@@ -109,7 +91,6 @@ function disagreementIn(
   for (const [index, { orderId, quantity, units }] of orders.entries()) {
     const at = `data.orders.${index}`;
     if (productIdOf(orderId) !== productId) return `${at}.orderId is of another product`;
-    if (quantity > quantityMax) return `${at}.quantity is above ${quantityMax}`;
     if (unitsIn(units) !== quantity) return `${at}.units are not as many as its quantity`;
   }
   return undefined;

@@ -2,18 +2,30 @@
 // answer's status is the delivery contract (`delivery.ts`). Nothing here ever answers otherwise.
 
 import type { Context } from 'hono';
-import { Counter, Histogram, type Registry } from 'prom-client';
+import { Counter, Gauge, Histogram, type Registry } from 'prom-client';
 import { eventBodyBytesMax, retryAfterSeconds } from '#lib/constants.ts';
 import type { Log } from '#lib/telemetry/log.ts';
-import { type OrderBatch, type Refusal, readOrderBatch } from './cloud-event.ts';
+import { type OrderBatch, type Refusal, readOrderBatch, type Unreadable } from './cloud-event.ts';
+import type { HeaderFields } from './content-modes.ts';
 import { delivery } from './delivery.ts';
 import { problem } from './problem.ts';
 
 type DeliveryResult = keyof typeof delivery;
 
+/** Why an event was refused; `consumer`: the function itself did, for instance no such product. */
+type RefusalReason = Unreadable['reason'] | 'size' | 'consumer';
+
+const refusalReasons: Readonly<Record<RefusalReason, true>> = {
+  ...{ size: true, content_type: true, cloud_event: true, type: true, version: true },
+  ...{ signature: true, schema: true, consumer: true },
+};
+
 export interface SinkMetrics {
   readonly events: Counter<'result'>;
+  readonly refusals: Counter<'reason'>;
+  readonly orders: Counter;
   readonly eventOrders: Histogram;
+  readonly inFlight: Gauge;
   readonly consumeDelaySeconds: Histogram;
 }
 
@@ -38,21 +50,38 @@ export function createSinkMetrics(registry: Registry): SinkMetrics {
       labelNames: ['result'],
       registers,
     }),
+    refusals: new Counter({
+      name: 'seckill_event_refusals_total',
+      help: 'Events that were refused for good (422), by reason.',
+      labelNames: ['reason'],
+      registers,
+    }),
+    orders: new Counter({
+      name: 'seckill_consumed_orders_total',
+      help: 'Orders in the events that were consumed, those that came again included.',
+      registers,
+    }),
     eventOrders: new Histogram({
       name: 'seckill_event_orders',
-      help: 'Orders in an event.',
+      help: 'Orders in an event that was consumed.',
       buckets: [1, 2, 5, 10, 20, 50, 100, 200],
+      registers,
+    }),
+    inFlight: new Gauge({
+      name: 'seckill_events_in_flight',
+      help: 'Events that have come and are not answered yet.',
       registers,
     }),
     consumeDelaySeconds: new Histogram({
       name: 'seckill_consume_delay_seconds',
-      help: 'From the acceptance of a batch to the end of its consumption.',
+      help: 'From the acceptance of a batch (its ce-time) to the end of its consumption.',
       buckets: [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 60, 600],
       registers,
     }),
   };
   // From zero on, so that the first event is an increase.
   for (const result of Object.keys(delivery)) metrics.events.inc({ result }, 0);
+  for (const reason of Object.keys(refusalReasons)) metrics.refusals.inc({ reason }, 0);
   return metrics;
 }
 
@@ -68,27 +97,38 @@ export function createReceiver(
   // Said once, not for each of the hundreds of requests that an outage turns away.
   let failing = false;
 
-  const receive = async (context: Context): Promise<Refusal | undefined> => {
-    const body = await readBody(context.req.raw);
+  const receive = async (
+    body: Buffer | Refused,
+    headers: HeaderFields,
+  ): Promise<Refused | undefined> => {
     if ('refused' in body) return body;
-    const batch = readOrderBatch((name) => context.req.header(name), body, signingKeys);
+    const batch = readOrderBatch(headers, body, signingKeys);
     if ('refused' in batch) return batch;
     const refusal = await consume(batch);
-    if (refusal !== undefined) return refusal;
+    if (refusal !== undefined) return { reason: 'consumer', ...refusal };
+    metrics.orders.inc(batch.event.orders.length);
     metrics.eventOrders.observe(batch.event.orders.length);
     metrics.consumeDelaySeconds.observe(Math.max(0, now() - batch.acceptedAtMs) / 1_000);
     return undefined;
   };
 
-  return async function receiveBatch(context) {
+  const answer = async ({ req }: Context): Promise<Response> => {
+    // Whoever breaks off in the middle reads no answer, and no store is to blame.
+    const body = await readBody(req.raw).catch(() => undefined);
+    if (body === undefined) return deliveryAnswer('retry', 'the request has no end');
     try {
-      const refusal = await receive(context);
+      const refusal = await receive(body, req.header());
       const result = refusal === undefined ? 'done' : 'never';
       metrics.events.inc({ result });
-      if (refusal !== undefined) log.warn({ reason: refusal.refused }, 'an event was refused');
-      else if (failing) log.info('events are consumed again');
-      if (refusal === undefined) failing = false;
-      return deliveryAnswer(result, refusal?.refused);
+      if (refusal !== undefined) {
+        const { reason, refused } = refusal;
+        metrics.refusals.inc({ reason });
+        log.warn({ reason, detail: refused }, 'an event was refused');
+        return deliveryAnswer(result, refused);
+      }
+      if (failing) log.info('events are consumed again');
+      failing = false;
+      return deliveryAnswer(result, undefined);
     } catch (error) {
       metrics.events.inc({ result: 'retry' });
       log[failing ? 'debug' : 'warn']({ err: error }, 'events have to be sent again');
@@ -96,6 +136,19 @@ export function createReceiver(
       return deliveryAnswer('retry', 'a store is away; send the event again');
     }
   };
+
+  return async function receiveBatch(context) {
+    metrics.inFlight.inc();
+    try {
+      return await answer(context);
+    } finally {
+      metrics.inFlight.dec();
+    }
+  };
+}
+
+interface Refused extends Refusal {
+  readonly reason: RefusalReason;
 }
 
 /** What is not here. An event on another path is refused for good: a 404 would be retried. */
@@ -115,12 +168,16 @@ function deliveryAnswer(result: DeliveryResult, detail: string | undefined): Res
   return new Response(JSON.stringify(body), { status, headers });
 }
 
+const tooLong: Refused = {
+  refused: `the request is longer than ${eventBodyBytesMax} bytes`,
+  reason: 'size',
+};
+
 /** The bytes of the body; those that are no event by their number are not even taken in. */
-async function readBody(request: Request): Promise<Buffer | Refusal> {
-  const refusal = { refused: `data is longer than ${eventBodyBytesMax} bytes` };
+async function readBody(request: Request): Promise<Buffer | Refused> {
   const announced = request.headers.get('content-length');
   if (announced !== null) {
-    if (Number(announced) > eventBodyBytesMax) return refusal;
+    if (Number(announced) > eventBodyBytesMax) return tooLong;
     return Buffer.from(await request.arrayBuffer());
   }
   const chunks: Uint8Array[] = [];
@@ -128,7 +185,7 @@ async function readBody(request: Request): Promise<Buffer | Refusal> {
   const stream: AsyncIterable<Uint8Array> | null = request.body;
   for await (const chunk of stream ?? []) {
     bytes += chunk.byteLength;
-    if (bytes > eventBodyBytesMax) return refusal;
+    if (bytes > eventBodyBytesMax) return tooLong;
     chunks.push(chunk);
   }
   return Buffer.concat(chunks);

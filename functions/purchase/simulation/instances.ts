@@ -3,6 +3,7 @@
 import { createWrite } from '#functions/persist-order/write.ts';
 import { lockTtlMs, mysqlSilenceMaxMs } from '#lib/constants.ts';
 import { readOrderBatch } from '#lib/http/cloud-event.ts';
+import type { HeaderFields } from '#lib/http/content-modes.ts';
 import { connectProducer, type EventProducer, type KafkaClient } from '#lib/kafka/producer.ts';
 import type { HeldLock } from '#lib/lock/lock.ts';
 import { createLockManager } from '#lib/lock/lock-manager.ts';
@@ -117,8 +118,10 @@ export function createPersist(
   return {
     process,
     async deliver({ headers, value }) {
-      const header = (name: string) => headers[name.replace(/^ce-/, 'ce_')];
-      const batch = readOrderBatch(header, Buffer.from(value), signingKeys);
+      const fields: HeaderFields = Object.fromEntries(
+        Object.entries(headers).map(([name, text]) => [name.replace(/^ce_/, 'ce-'), text]),
+      );
+      const batch = readOrderBatch(fields, Buffer.from(value), signingKeys);
       if ('refused' in batch) {
         time.note(`an event is refused: ${batch.refused}`);
         return 'never';

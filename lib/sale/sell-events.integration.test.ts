@@ -27,7 +27,10 @@ describe('the event of a batch', () => {
     };
     const sale = await loadTestSale(redis, { ...spec, unitPrice: 0, currency: 'EUR' });
     const first = sale.purchase({ userId: 'old', quantity: 3 });
-    const second = { ...sale.purchase({ userId: 'new', quantity: 2 }), traceparent: '00-ab-cd-01' };
+    const second = {
+      ...sale.purchase({ userId: 'new', quantity: 2 }),
+      traceparent: `00-${'ab'.repeat(16)}-${'cd'.repeat(8)}-01`,
+    };
     const third = sale.purchase({ userId: 'new' });
     const { batches } = await sale.decide([first, second, third]);
 

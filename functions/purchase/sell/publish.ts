@@ -136,7 +136,11 @@ function countThatFit(entries: readonly Entry[]): number {
 /** What headers and framing add to an event, at most. */
 const messageOverheadBytes = 1_024;
 
-function messageOf({ productId, batchId, data }: PublishedEvent, keys: readonly string[]): Message {
+/** A batch as it is published. Throws where its data are no event. */
+export function messageOf(
+  { productId, batchId, data }: PublishedEvent,
+  keys: readonly string[],
+): Message {
   const attributes = eventAttributes(productId, batchId, acceptedAtUsOf(data));
   const headers: Record<string, string> = { 'content-type': 'application/json' };
   for (const [name, value] of Object.entries(attributes)) headers[`ce_${name}`] = value;

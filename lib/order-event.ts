@@ -2,6 +2,7 @@
 // The Lua call writes its data (`lib/sale/sell-4.lua`); these are its shape and its headers.
 // Version rule: a field may be added under v1; readers ignore what they don't know. Anything
 // else is a new type (`….v2`), and readers of both ship one release before its first writer.
+// `order-event.v1.golden.json` is one as it was written, and is read for ever.
 
 import { z } from 'zod';
 import {

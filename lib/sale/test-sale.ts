@@ -43,12 +43,13 @@ export interface TestSale {
   field(name: string): Promise<string | null>;
 }
 
-type Spec = Partial<SaleFields> & Partial<Pick<SaleContent, 'orders' | 'buyers'>>;
+type Spec = Partial<SaleFields> &
+  Partial<Pick<SaleContent, 'orders' | 'buyers'>> & { readonly productId?: string };
 
 /** 10 units, one per user, open for ever; fields can be given. */
 export async function loadTestSale(redis: RedisClient, spec: Spec = {}): Promise<TestSale> {
-  const { orders = before(spec), buyers = before(spec), ...given } = spec;
-  const productId = uniqueProductId();
+  const { productId = uniqueProductId(), ...content } = spec;
+  const { orders = before(spec), buyers = before(spec), ...given } = content;
   const keys = saleKeys(productId);
   const stock = given.stock ?? 10;
   const fields: SaleFields = {

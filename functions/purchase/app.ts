@@ -17,6 +17,7 @@ import { productIdOf } from '#lib/order-id.ts';
 import type { RedisClient } from '#lib/redis/connect.ts';
 import type { Log } from '#lib/telemetry/log.ts';
 import { findSale, listSales, productOf } from './catalogue.ts';
+import type { DeadLetters } from './dead-letters/dead-letters.ts';
 import { addOperatorRoutes } from './operate/operator-routes.ts';
 import { findOrder, listOrders } from './orders.ts';
 import type { Decide } from './purchase.ts';
@@ -33,6 +34,7 @@ export interface AppDependencies {
   readonly verify: (productId: string) => Promise<object>;
   /** Compares a sale over all stores, and repairs it unless it is a dry run. */
   readonly reconcile: (productId: string, dryRun: boolean) => Promise<object>;
+  readonly deadLetters: DeadLetters;
   /** Looks after all sales. */
   readonly tick: () => Promise<void>;
   readonly onUnknownLookup?: (remembered: boolean) => void;

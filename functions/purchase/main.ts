@@ -25,6 +25,7 @@ import { run } from '#lib/run.ts';
 import { createLog, type Log } from '#lib/telemetry/log.ts';
 import { createRegistry, serveMetrics } from '#lib/telemetry/metrics.ts';
 import { createApp } from './app.ts';
+import { createDeadLetters } from './dead-letters/dead-letters.ts';
 import { createMetrics, type PurchaseMetrics } from './metrics.ts';
 import { answerOffSale } from './orders.ts';
 import { createDecide } from './purchase.ts';
@@ -63,6 +64,7 @@ async function start(): Promise<void> {
     onUnknownLookup: (hit) => {
       metrics.countCacheLookup('unknown_products', hit);
     },
+    deadLetters: createDeadLetters({ brokers: stores.kafkaBrokers, mysql, signingKeys }),
     verify: async (productId) => checkInSteps(await collectFacts(stores, productId)),
     signingKeys,
     readiness,

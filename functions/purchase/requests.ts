@@ -13,6 +13,7 @@ import {
 } from '#lib/constants.ts';
 import { reservedProductIds } from '#lib/names.ts';
 import { epochUsOf } from '#lib/order-event.ts';
+import { letterIdOf, placeOf } from './dead-letters/letter.ts';
 
 export const purchasesSchema = z.object({
   purchases: z
@@ -94,6 +95,34 @@ const warmedAtOnceMax = 500;
 export const warmSchema = z.strictObject({
   productIds: z.array(z.string().regex(productIdPattern)).min(1).max(warmedAtOnceMax),
 });
+
+const letterId = z.string().transform((id, context) => {
+  const place = placeOf(id);
+  if (place) return place;
+  context.addIssue({ code: 'custom', message: 'must be like persist-order/0/17' });
+  return z.NEVER;
+});
+
+/** As many as are decided while one request waits. */
+const lettersAtOnceMax = 100;
+
+export const lettersQuerySchema = z.strictObject({
+  sink: z.enum(['persist-order', 'update-rank']).optional(),
+  productId: z.string().regex(productIdPattern).optional(),
+  all: z.enum(['true', 'false']).default('false'),
+  after: letterId.optional(),
+  limit: pageOf(100, 500),
+});
+
+export const dropSchema = z.strictObject({
+  ids: z
+    .array(letterId)
+    .min(1)
+    .max(lettersAtOnceMax)
+    .refine((ids) => new Set(ids.map(letterIdOf)).size === ids.length, 'names a letter twice'),
+});
+
+export const replaySchema = dropSchema.extend({ force: z.boolean().default(false) });
 
 export const operationSchema = z.object({
   operationId: z.string().regex(/^[A-Za-z0-9_-]{8,50}$/, 'must be 8 to 50 of A-Z, a-z, 0-9, _, -'),

@@ -1,6 +1,7 @@
 // The shapes of what operators ask and are told, and of what buyers see of the same things.
 
 import { stockMax, unitPriceMax } from '#lib/constants.ts';
+import { letterSchemas } from './openapi-letter-schemas.ts';
 import {
   arrayOf,
   currency,
@@ -57,6 +58,7 @@ export const rowStatus = {
 } as const;
 
 export const operatorSchemas: Readonly<Record<string, Schema>> = {
+  ...letterSchemas,
   NewSale: object(
     {
       productId,
@@ -105,7 +107,10 @@ export const operatorSchemas: Readonly<Record<string, Schema>> = {
     operator: text,
     action: {
       type: 'string',
-      enum: ['create', 'open', 'pause', 'restock', 'close', 'settle', 'cancel', 'ignore_unsigned'],
+      enum: [
+        ...['create', 'open', 'pause', 'restock', 'close', 'settle', 'cancel', 'ignore_unsigned'],
+        ...['replay_letters', 'drop_letters'],
+      ],
     },
     at: instant,
     details: { type: 'object', description: 'What it came to, as absolute values.' },

@@ -1,7 +1,8 @@
-// What operators may do with sales and orders, as OpenAPI paths. The edge passes these on to
+// What operators may do with sales, orders and dead letters, as OpenAPI paths. The edge passes these on to
 // `purchase` (functions/purchase/operator-routes.ts), whose tests hold its answers against them.
 
 import type { Outcome } from '#lib/outcome.ts';
+import { letterId, sink } from './openapi-letter-schemas.ts';
 import { rowStatus } from './openapi-operator-schemas.ts';
 import { answer, operation, parameter, problems } from './openapi-parts.ts';
 import { listOf, ref } from './openapi-schemas.ts';
@@ -17,8 +18,8 @@ const operationId = {
   required: true,
   description: 'Names the change: sent again with the same id it is made once.',
 };
-const limit = (preset: number) =>
-  parameter('limit', 'query', { type: 'integer', minimum: 1, maximum: 1_000, default: preset });
+const limit = (preset: number, maximum = 1_000) =>
+  parameter('limit', 'query', { type: 'integer', minimum: 1, maximum, default: preset });
 
 interface Parts {
   readonly parameters?: readonly Schema[];
@@ -146,4 +147,54 @@ const orderPaths = {
   },
 };
 
-export const operatorPaths = { ...salePaths, ...orderPaths };
+const ofLetters = '/operator/dead-letters';
+
+/** What is decided about letters; each is answered with what became of it. */
+const decision = (summary: string, shape: 'Replay' | 'Drop') => ({
+  post: read(
+    summary,
+    listOf('letters', ref('DecidedLetter')),
+    { parameters: [operationId], body: ref(shape) },
+    ...([...body, 'not_found', 'conflict'] as const),
+  ),
+});
+
+const letterPaths = {
+  [ofLetters]: {
+    get: read(
+      'Dead letters that are open, page by page',
+      object({
+        letters: { type: 'array', items: ref('DeadLetter') },
+        next: {
+          anyOf: [letterId, { type: 'null' }],
+          description: 'What to ask `after` for the next page, also after an empty one.',
+        },
+      }),
+      {
+        parameters: [
+          parameter('sink', 'query', sink),
+          parameter('productId', 'query', productId),
+          {
+            ...parameter('all', 'query', { type: 'boolean', default: false }),
+            description: 'Those that were replayed or dropped, too.',
+          },
+          parameter('after', 'query', letterId),
+          limit(100, 500),
+        ],
+      },
+      'malformed',
+    ),
+  },
+  [`${ofLetters}/replay`]: decision('Publishes letters again', 'Replay'),
+  [`${ofLetters}/drop`]: decision('Says that letters are never to be consumed', 'Drop'),
+  [`${ofLetters}/replays/{operationId}`]: {
+    get: read(
+      'What became of a replay',
+      ref('ReplayProgress'),
+      { parameters: [parameter('operationId', 'path', { type: 'string' })] },
+      'not_found',
+    ),
+  },
+};
+
+export const operatorPaths = { ...salePaths, ...orderPaths, ...letterPaths };

@@ -287,6 +287,12 @@ const line = {
   ...{ operationId: 'op-12345678', operator: 'ann', action: 'restock' },
   ...{ at: '2026-11-22T12:00:00.000000Z', details: { units: 1, stock: 3 } },
 };
+const letter = {
+  ...{ id: 'persist-order/0/17', sink: 'persist-order', productId: 'p1', batchId: 'p1.1.1' },
+  ...{ type: null, orders: 2, bytes: 300, acceptedAt: null, diedAt: line.at, where: null },
+  ...{ code: 422, reason: 'no such sale', ours: true },
+  decision: { action: 'dropped', operator: 'ann', operationId: 'op-12345678', at: line.at },
+};
 const bodies: Readonly<Record<string, object>> = {
   'get /operator/sales': { sales: [sale] },
   'post /operator/sales/warm': {
@@ -308,6 +314,17 @@ const bodies: Readonly<Record<string, object>> = {
   'get /operator/orders': { orders: [{ ...order, userId: 'ann' }], next: null },
   'get /operator/orders/{orderId}': details,
   'post /operator/orders/{orderId}/cancel': details,
+  'get /operator/dead-letters': { letters: [letter], next: letter.id },
+  'post /operator/dead-letters/replay': {
+    letters: [{ id: letter.id, result: 'refused', reason: 'x' }],
+  },
+  'post /operator/dead-letters/drop': {
+    letters: [{ id: letter.id, result: 'dropped', decision: letter.decision }],
+  },
+  'get /operator/dead-letters/replays/{operationId}': {
+    ...{ operationId: 'op-12345678', letters: 1, delivered: true, orders: 2, rows: 1 },
+    ...{ lag: { 'persist-order': 0, 'update-rank': 0 }, deadAgain: [letter.id] },
+  },
 };
 
 test('where one signs in', async () => {
@@ -327,12 +344,15 @@ test('where one signs in', async () => {
   await discovery.close();
 });
 
-const passedOn = /^\/operator\/(sales|orders)/;
+const passedOn = /^\/operator\/(sales|orders|dead-letters)/;
 
-test('sales and orders, for operators', async () => {
+test('sales, orders and dead letters, for operators', async () => {
   for (const [path, operations] of Object.entries(document.paths)) {
     if (!passedOn.test(path)) continue;
-    const real = path.replace('{productId}', 'p1').replace('{orderId}', order.orderId);
+    const real = path
+      .replace('{productId}', 'p1')
+      .replace('{orderId}', order.orderId)
+      .replace('{operationId}', 'op-12345678');
     for (const [method, { responses }] of Object.entries(operations)) {
       const name = `${method} ${path}`;
       const ask = (asked: Asked = {}) => send(method.toUpperCase(), real, asked);

@@ -7,9 +7,13 @@ declare module 'kafkajs/src/cluster/index.js' {
   export interface FetchedRecord {
     /** Decimal. */
     readonly offset: string;
+    /** Decimal epoch milliseconds. */
+    readonly timestamp: string;
     readonly key: Buffer | null;
     readonly value: Buffer | null;
-    readonly headers: Readonly<Record<string, Buffer | readonly Buffer[] | undefined>>;
+    readonly headers: Readonly<
+      Record<string, Buffer | readonly (Buffer | null)[] | null | undefined>
+    >;
     /** The batch on disk that holds this record; missing in formats older than Kafka 0.11. */
     readonly batchContext?: { readonly firstOffset: string; readonly lastOffsetDelta: number };
   }

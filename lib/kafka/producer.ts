@@ -12,12 +12,20 @@ export interface Message {
   readonly value: string;
 }
 
+/** A record that is written as it was, byte by byte. */
+export interface RawMessage {
+  readonly partition: number;
+  readonly key?: Buffer | null;
+  readonly headers: Readonly<Record<string, string | Buffer>>;
+  readonly value: string | Buffer | null;
+}
+
 export interface EventProducer {
   /**
    * Resolves once every message is on all in-sync replicas. Throws KafkaUnavailable otherwise:
    * the messages may be in the topic all the same, and this producer must be discarded.
    */
-  send(topic: string, messages: readonly Message[]): Promise<void>;
+  send(topic: string, messages: readonly RawMessage[]): Promise<void>;
   /** Leaves without waiting for anything. */
   discard(): void;
 }
@@ -85,12 +93,14 @@ export async function connectProducer(
 async function sendOnce(
   producer: Producer,
   topic: string,
-  messages: readonly Message[],
+  messages: readonly RawMessage[],
 ): Promise<void> {
   const answers = await producer.send({
     topic,
     acks: -1,
-    messages: messages.map(({ partition, headers, value }) => ({ partition, headers, value })),
+    messages: messages.map(({ partition, key = null, headers, value }) => ({
+      ...{ partition, key, headers, value },
+    })),
   });
   const acknowledged = new Set(
     answers.filter(({ errorCode }) => errorCode === 0).map(({ partition }) => partition),

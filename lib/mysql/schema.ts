@@ -154,3 +154,30 @@ export const generations = mysqlTable(
   },
   (table) => [primaryKey({ columns: [table.productId, table.generation] })],
 );
+
+/**
+ * What operators decided about dead letters. Kafka cannot forget a single record, so what was
+ * decided is hidden by these.
+ */
+export const deadLetterDecisions = mysqlTable(
+  'dead_letter_decisions',
+  {
+    topic: id('topic', 249).notNull(),
+    partition: int('partition_number').notNull(),
+    offset: bigint('record_offset', { mode: 'number' }).notNull(),
+    /** The record's own time, in epoch milliseconds: another one at this place is another letter. */
+    diedMs: bigint('died_ms', { mode: 'number' }).notNull(),
+    /** As far as the letter tells. */
+    productId: id('product_id', 64),
+    batchId: id('batch_id', 96),
+    action: varchar('action', { length: 16, enum: ['replayed', 'dropped'] }).notNull(),
+    operator: id('operator', 128).notNull(),
+    operationId: id('operation_id', 64).notNull(),
+    at: epochUs('at').notNull(),
+  },
+  (table) => [
+    primaryKey({ columns: [table.topic, table.partition, table.offset] }),
+    index('decisions_by_product').on(table.productId, table.at),
+    index('decisions_by_operation').on(table.operationId),
+  ],
+);

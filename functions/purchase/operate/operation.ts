@@ -31,7 +31,9 @@ export type Action =
   | 'close'
   | 'settle'
   | 'cancel'
-  | 'ignore_unsigned';
+  | 'ignore_unsigned'
+  | 'replay_letters'
+  | 'drop_letters';
 
 /** What a change is about, beside its product, by the names of its details: 5 units, an order. */
 export type Subject = Readonly<Record<string, unknown>>;

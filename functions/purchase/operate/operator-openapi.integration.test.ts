@@ -5,29 +5,25 @@ import { afterAll, beforeAll, expect, test } from 'vitest';
 import { answerOpenApi } from '#functions/ratelimit-edge/openapi.ts';
 import { faultOf, type OpenApi } from '#lib/testing/documented.ts';
 import { uniqueProductId } from '#lib/testing/unique.ts';
+import { aLetter, type LetterBench, openLetterBench } from '../dead-letters/letters-fixture.ts';
 import { eventLogOf } from '../recover/read-events.ts';
 import { reconcile } from '../recover/reconcile.ts';
-import { openApp, type TestApp, verdictOf } from '../testing/app-fixture.ts';
-import {
-  aPurchase,
-  type Bench,
-  type Instance,
-  log,
-  openOwnBench,
-} from '../testing/purchase-fixture.ts';
+import { type TestApp, verdictOf } from '../testing/app-fixture.ts';
+import { aPurchase, type Bench, type Instance, log } from '../testing/purchase-fixture.ts';
 
+let on: LetterBench;
 let bench: Bench;
 let instance: Instance;
 let app: TestApp;
 let document: OpenApi;
 const driven = new Set<string>();
 beforeAll(async () => {
-  bench = await openOwnBench();
-  instance = bench.instance();
-  app = openApp(bench, instance, { reconcile: reconcileThere });
+  on = await openLetterBench();
+  ({ bench, instance } = on);
+  app = on.appWith({}, { reconcile: reconcileThere });
   document = (await answerOpenApi().json()) as OpenApi;
 });
-afterAll(() => bench.close());
+afterAll(() => on.close());
 
 /** As `main.ts` does it, where both sinks have answered for everything. */
 function reconcileThere(productId: string, dryRun: boolean) {
@@ -43,7 +39,7 @@ function reconcileThere(productId: string, dryRun: boolean) {
 /** Asks, and holds the answer against the document. */
 async function drive(
   operation: string,
-  ids: { readonly productId?: string; readonly orderId?: string } = {},
+  ids: Readonly<Partial<Record<'productId' | 'orderId' | 'operationId', string>>> = {},
   { body, query = '', status = 200 }: { body?: object; query?: string; status?: number } = {},
 ) {
   const [method = '', path = ''] = operation.split(' ');
@@ -87,13 +83,35 @@ test('what operators are answered is what is documented', async () => {
   await drive(`POST ${ofSale}/close`, { productId });
   await drive(`POST ${ofSale}/open`, { productId }, { status: 409 });
   await drive(`GET ${ofSale}/log`, { productId });
+  await driveLetters(productId);
   const documented = Object.entries(document.paths)
-    .filter(([path]) => /^\/operator\/(sales|orders)/.test(path))
+    .filter(([path]) => /^\/operator\/(sales|orders|dead-letters)/.test(path))
     .flatMap(([path, operations]) =>
       Object.keys(operations).map((method) => `${method.toUpperCase()} ${path}`),
     );
   expect([...driven].sort()).toEqual(documented.sort());
 });
+
+/** A letter that is replayed, one that is not ours, and one that is dropped. */
+async function driveLetters(productId: string) {
+  const letters = [
+    aLetter(productId, bench.signingKeys),
+    aLetter(productId, ['a key of nobody here, 32 characters'], { number: 2 }),
+    { value: 'no event' },
+  ];
+  await on.produce(on.names.topics['persist-order'], letters);
+  const path = '/operator/dead-letters';
+  const { letters: found } = await drive(`GET ${path}`);
+  const [own, foreign, odd] = (found as { id: string }[]).map(({ id }) => id);
+  await drive(`POST ${path}/replay`, {}, { body: { ids: [own, foreign] } });
+  await drive(`POST ${path}/replay`, {}, { body: { ids: ['update-rank/0/9'] }, status: 404 });
+  await drive(`POST ${path}/drop`, {}, { body: { ids: [own, odd] } });
+  const { letters: all } = await drive(`GET ${path}`, {}, { query: '?all=true&limit=1' });
+  const [first] = all as { decision: { operationId: string } }[];
+  const operationId = first?.decision.operationId ?? '';
+  await drive(`GET ${path}/replays/{operationId}`, { operationId });
+  await drive(`GET ${path}/replays/{operationId}`, { operationId: 'none' }, { status: 404 });
+}
 
 test('no route of operators is left out', () => {
   const served = app.routes.filter((route) => /^(GET|POST|PUT|DELETE) \/operator\//.test(route));

@@ -1,10 +1,10 @@
 // What operators may do with a sale, over HTTP. The edge lets only their tokens through and names
 // the operator in a signed header.
 
-import type { Context, Hono } from 'hono';
+import type { Hono } from 'hono';
 import { StoreUnavailable } from '#lib/checker/collect.ts';
 import { problem } from '#lib/http/problem.ts';
-import { operationHeader, operatorHeader } from '#lib/http/signature.ts';
+import { operatorHeader } from '#lib/http/signature.ts';
 import type { AppDependencies } from '../app.ts';
 import { findSale, listSales, type Sale } from '../catalogue.ts';
 import {
@@ -19,7 +19,6 @@ import {
   describeIssues,
   logQuerySchema,
   newSaleSchema,
-  operationSchema,
   ordersQuerySchema,
   readJson,
   restockSchema,
@@ -29,8 +28,10 @@ import { readAuditLog } from './audit-log.ts';
 import { cancelOrder, UnknownOrder } from './cancel-order.ts';
 import { closeSale } from './close-sale.ts';
 import { createSale } from './create-sale.ts';
+import { addDeadLetterRoutes } from './dead-letter-routes.ts';
 import { ignoreUnsigned } from './ignore-unsigned.ts';
 import { Conflict, type Operation, requireProduct, UnknownProduct } from './operation.ts';
+import { operationOf } from './operation-of.ts';
 import { findOperatorOrder, listOperatorOrders } from './operator-orders.ts';
 import { warmSales } from './warm.ts';
 
@@ -59,6 +60,7 @@ export function addOperatorRoutes(app: Hono, dependencies: AppDependencies): voi
   addSaleReads(app, dependencies);
   addSaleChanges(app, dependencies);
   addOrderRoutes(app, dependencies);
+  addDeadLetterRoutes(app, dependencies);
 }
 
 function addSaleReads(app: Hono, dependencies: AppDependencies): void {
@@ -160,15 +162,6 @@ function addOrderRoutes(app: Hono, dependencies: AppDependencies): void {
 
 function unknownOrder(): Response {
   return problem('not_found', { detail: 'orderId: no such order.' });
-}
-
-function operationOf(context: Context): Operation | Response {
-  const operation = operationSchema.safeParse({
-    operationId: context.req.header(operationHeader),
-    operator: decodeURIComponent(context.req.header(operatorHeader) ?? ''),
-  });
-  if (operation.success) return operation.data;
-  return problem('malformed', { detail: `operation-id: ${describeIssues(operation.error)}` });
 }
 
 /** Refusals that are the operator's to mend become problems; faults stay faults (503). */

@@ -38,7 +38,7 @@ function fakeKafka() {
     if (away) throw new KafkaUnavailable('away');
     return {
       discard: () => discarded.push(producer),
-      send: (topic, messages) =>
+      send: (topic, messages: readonly Message[]) =>
         new Promise((resolve, reject) => {
           const fail = () => {
             reject(new KafkaUnavailable('no answer'));

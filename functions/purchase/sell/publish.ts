@@ -149,7 +149,7 @@ export function messageOf(
 }
 
 /** The same batch always goes to the same partition; batches spread over all of them. */
-function partitionOf(batchId: string): number {
+export function partitionOf(batchId: string): number {
   return createHash('sha1').update(batchId).digest().readUInt32BE(0) % ordersPartitions;
 }
 

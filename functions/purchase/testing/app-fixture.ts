@@ -14,6 +14,7 @@ import {
   subjectOf,
 } from '#lib/http/signature.ts';
 import { type AppDependencies, createApp } from '../app.ts';
+import { createDeadLetters } from '../dead-letters/dead-letters.ts';
 import { createDecide } from '../purchase.ts';
 import { createUpkeep, drainAll } from '../tick.ts';
 import { type Bench, type Instance, log } from './purchase-fixture.ts';
@@ -63,6 +64,7 @@ export function openApp(
       () => Promise.resolve(0),
       log,
     ).tick,
+    deadLetters: createDeadLetters({ ...stores, brokers, signingKeys }),
     reconcile: () => Promise.reject(new Error('not of this test')),
     signingKeys,
     readiness: createReadiness(),

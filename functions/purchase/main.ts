@@ -34,7 +34,7 @@ import { rebuild } from './recover/rebuild.ts';
 import { reconcile } from './recover/reconcile.ts';
 import { sharedReading } from './recover/reconcile-delivery.ts';
 import { tellOf } from './recover/reconcile-report.ts';
-import { restoreSettledBoards } from './recover/settled-boards.ts';
+import { dropOldProducts, restoreSettledBoards } from './recover/settled-boards.ts';
 import { findKnown } from './sell/known-sale.ts';
 import { createPublisher } from './sell/publish.ts';
 import { createSeller } from './sell.ts';
@@ -127,9 +127,12 @@ function createDomain(
   });
   const drain = async (sparedMs: number) => {
     const helped = await drainAll({ redis, mysql: upkeepMysql, seller, log }, sparedMs);
-    await restoreSettledBoards({ redis, mysql: upkeepMysql }).catch((error: unknown) => {
+    try {
+      await restoreSettledBoards({ redis, mysql: upkeepMysql });
+      await dropOldProducts({ redis, mysql: upkeepMysql });
+    } catch (error) {
       log.warn({ err: error }, 'boards of settled sales could not be looked after');
-    });
+    }
     return helped;
   };
   const reconciling = {

@@ -5,13 +5,12 @@ import { crashPoint } from '#lib/crash-point.ts';
 import { problem } from '#lib/http/problem.ts';
 import { addProbes, type Readiness } from '#lib/http/serve.ts';
 import { answerElsewhere, createReceiver, type SinkOptions } from '#lib/http/sink.ts';
-import type { OrderEvent } from '#lib/order-event.ts';
+import type { Record } from './record.ts';
 
 export interface Dependencies {
   readonly readiness: Readiness;
   readonly sink: SinkOptions;
-  /** Brings the boards up to an event; throws where Redis is away. */
-  readonly record: (event: OrderEvent) => Promise<void>;
+  readonly record: Record;
 }
 
 export function createApp({ readiness, sink, record }: Dependencies): Hono {

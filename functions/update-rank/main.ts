@@ -1,6 +1,5 @@
 // Starts update-rank: reads the environment, connects, listens, and drains when told to leave.
 
-import { recordBatch } from '#lib/board/board.ts';
 import { readEnvironment } from '#lib/environment.ts';
 import { readyWhen } from '#lib/http/ready-when.ts';
 import { close, createReadiness, listen, onTermination } from '#lib/http/serve.ts';
@@ -10,6 +9,8 @@ import { run } from '#lib/run.ts';
 import { createLog } from '#lib/telemetry/log.ts';
 import { createRegistry, serveMetrics } from '#lib/telemetry/metrics.ts';
 import { createApp } from './app.ts';
+import { countRecorded, createRankMetrics } from './metrics.ts';
+import { createRecord } from './record.ts';
 
 async function start(): Promise<void> {
   const env = readEnvironment([
@@ -24,6 +25,7 @@ async function start(): Promise<void> {
   const registry = createRegistry('update-rank');
   const redis = connectRedis(env.SECKILL_REDIS_URL, log);
   const readiness = createReadiness();
+  const rankMetrics = createRankMetrics(registry);
   const app = createApp({
     readiness,
     sink: {
@@ -32,7 +34,9 @@ async function start(): Promise<void> {
       log,
       now: Date.now,
     },
-    record: (event) => recordBatch(redis, event),
+    record: createRecord(redis, (recorded, events) => {
+      countRecorded(rankMetrics, recorded, events);
+    }),
   });
   const host = env.SECKILL_HOST;
   const metrics = await serveMetrics(registry, { host, port: env.SECKILL_METRICS_PORT });

@@ -2,7 +2,7 @@ import { pino } from 'pino';
 import { Registry } from 'prom-client';
 import { afterAll, beforeAll, expect, test, vi } from 'vitest';
 import { redis as redisStore } from '#knative/local/stores/redis.ts';
-import { recordBatch, topOf } from '#lib/board/board.ts';
+import { topOf } from '#lib/board/board.ts';
 import { delivery } from '#lib/http/delivery.ts';
 import { createReadiness } from '#lib/http/serve.ts';
 import { createSinkMetrics } from '#lib/http/sink.ts';
@@ -12,6 +12,7 @@ import { startFunction } from '#lib/testing/function-process.ts';
 import { anEvent, anEventOf, requestOf } from '#lib/testing/order-events.ts';
 import { type OwnStore, startOwnStore } from '#lib/testing/own-store.ts';
 import { createApp } from './app.ts';
+import { createRecord } from './record.ts';
 
 const keys = ['a-key-of-at-least-32-characters-for-tests'];
 const log = pino({ level: 'silent' });
@@ -32,7 +33,7 @@ function aSink() {
   const app = createApp({
     readiness: createReadiness(),
     sink: { signingKeys: keys, metrics: createSinkMetrics(new Registry()), log, now: Date.now },
-    record: (event) => recordBatch(redis, event),
+    record: createRecord(redis),
   });
   const deliver = async (event: OrderEvent) =>
     (await app.request('/', requestOf(event, keys))).status;

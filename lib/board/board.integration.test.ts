@@ -1,14 +1,15 @@
 import fc from 'fast-check';
 import { pino } from 'pino';
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
-import { boardMembersMax } from '#lib/constants.ts';
+import { boardMembersMax, settledSaleKeptSeconds } from '#lib/constants.ts';
 import { readEnvironment } from '#lib/environment.ts';
 import { boardKey, boardKinds, productsBoardKey, saleKeys } from '#lib/names.ts';
 import type { OrderEvent } from '#lib/order-event.ts';
 import { connectRedis, type RedisClient } from '#lib/redis/connect.ts';
 import { anEvent, type OrderSpec } from '#lib/testing/order-events.ts';
 import { uniqueProductId } from '#lib/testing/unique.ts';
-import { placeOf, recordBatch, topOf, topProducts } from './board.ts';
+import { placeOf, recordBatch, recordBatches, topOf, topProducts } from './board.ts';
+import { type BuyerTotals, boardKeysOf, restoreBoards } from './restore.ts';
 import { compositeScore } from './score.ts';
 
 const { SECKILL_REDIS_URL } = readEnvironment(['SECKILL_REDIS_URL']);
@@ -81,6 +82,119 @@ test('any order and repetition of events gives the same boards', async () => {
     ),
     { numRuns: 60 },
   );
+});
+
+/** The totals of each buyer after all of these events. */
+function totalsAfter(events: readonly OrderEvent[]): BuyerTotals[] {
+  const totals = new Map<string, BuyerTotals>();
+  for (const { orders } of events) for (const order of orders) totals.set(order.userId, order);
+  return [...totals.values()];
+}
+
+/** Cuts a list where the numbers, each in its turn, say; 0 is taken for 1. */
+function cutInto<Item>(items: readonly Item[], sizes: readonly number[]): Item[][] {
+  const parts: Item[][] = [];
+  for (let at = 0; at < items.length; at += parts.at(-1)?.length ?? 1) {
+    parts.push(items.slice(at, at + Math.max(1, sizes[parts.length % sizes.length] ?? 1)));
+  }
+  return parts;
+}
+
+test('a full board is the same, whoever of equal scores came first, and however it was folded', async () => {
+  // Many have bought one: the board by units is cut off among equals.
+  const few = fc.array(fc.record({ user: fc.nat(9), quantity: fc.constantFrom(1, 1, 1, 2) }), {
+    minLength: 6,
+    maxLength: 25,
+  });
+  const kept = { membersMax: 3 };
+  await fc.assert(
+    fc.asyncProperty(
+      few,
+      fc.integer({ min: 1, max: 4 }),
+      fc.array(fc.nat(), { minLength: 50, maxLength: 50 }),
+      fc.array(fc.nat(4), { minLength: 1, maxLength: 5 }),
+      async (bought, perEvent, random, folds) => {
+        const [inOrder, mixedUp, restored] = [
+          uniqueProductId(),
+          uniqueProductId(),
+          uniqueProductId(),
+        ];
+        const clean = eventsOf(inOrder, bought, perEvent);
+        for (const event of clean) await recordBatches(redis, [event], kept.membersMax);
+        const events = eventsOf(mixedUp, bought, perEvent);
+        const delivered = [...events, ...events]
+          .map((event, index) => ({ event, at: random[index] ?? 0 }))
+          .sort((a, b) => a.at - b.at)
+          .map(({ event }) => event);
+        for (const folded of cutInto(delivered, folds)) {
+          await recordBatches(redis, folded, kept.membersMax);
+        }
+        const expected = await boardsOf(redis, inOrder);
+        expect(await boardsOf(redis, mixedUp)).toEqual(expected);
+        // Nor does it matter that it was made from rows, in whatever order they are read.
+        const buyers = totalsAfter(clean)
+          .map((buyer, index) => ({ buyer, at: random[index] ?? 0 }))
+          .sort((a, b) => a.at - b.at)
+          .map(({ buyer }) => buyer);
+        const sold = bought.reduce((sum, { quantity }) => sum + quantity, 0);
+        const moment = { generation: 1, lastAtUs: 1 };
+        expect(await restoreBoards(redis, restored, buyers, sold, moment, kept)).toBe(true);
+        expect(await boardsOf(redis, restored)).toEqual(expected);
+      },
+    ),
+    { numRuns: 60 },
+  );
+});
+
+test('of events that are folded, those that a restoration knew are left out, and no others', async () => {
+  const productId = uniqueProductId();
+  const [known, later] = [1, 2].map((n) =>
+    anEvent(productId, [{ units: [[n, n]], userId: `user-${n}` }], {
+      acceptedAt: 1_790_000_000_000_000 + n,
+    }),
+  );
+  if (!known || !later) throw new Error('no events');
+  const moment = { generation: known.generation, lastAtUs: known.acceptedAt };
+  expect(await restoreBoards(redis, productId, [], 0, moment)).toBe(true);
+  const recorded = await recordBatches(redis, [later, known]);
+  expect(recorded).toEqual({ joined: 4, known: 4, older: 0, members: 2 });
+  const members = (await topOf(redis, productId, 'speed', 9)).map(({ member }) => member);
+  expect(members).toEqual(['user-2']);
+  expect(await recordBatches(redis, [later])).toEqual({
+    joined: 0,
+    known: 4,
+    older: 0,
+    members: 1,
+  });
+});
+
+describe('boards end with their sale', () => {
+  const endsOf = async (productId: string) =>
+    new Set(await Promise.all(boardKeysOf(productId).map((key) => redis.ttl(key))));
+  const event = (productId: string) => anEvent(productId, [{ units: [[1, 1]] }]);
+
+  test('what comes late for a sale that is over leaves nothing for ever', async () => {
+    for (const state of ['closed', undefined]) {
+      const productId = uniqueProductId();
+      if (state !== undefined) await redis.hset(saleKeys(productId).sale, 'state', state);
+      await recordBatch(redis, event(productId));
+      const [seconds = 0, ...others] = await endsOf(productId);
+      expect(others.every((other) => Math.abs(other - seconds) <= 1)).toBe(true);
+      expect(seconds).toBeGreaterThan(settledSaleKeptSeconds - 60);
+      // Again, and later: it stays the same end.
+      for (const key of boardKeysOf(productId)) await redis.expire(key, 500);
+      await recordBatch(redis, event(productId));
+      expect(Math.max(...(await endsOf(productId)))).toBeLessThanOrEqual(500);
+    }
+  });
+
+  test('those of a sale that runs have no end, also if they had one', async () => {
+    const productId = uniqueProductId();
+    await recordBatch(redis, event(productId));
+    await redis.hset(saleKeys(productId).sale, 'state', 'on_sale');
+    await recordBatch(redis, event(productId));
+    expect(await endsOf(productId)).toEqual(new Set([-1]));
+  });
 });
 
 test('the boards show who was first, who has most, both, and which product sold most', async () => {

@@ -3,12 +3,19 @@
 // order, and the boards come out the same. What belongs to one board lies in one slot, so a cluster
 // will do.
 
-import { boardMembersMax } from '#lib/constants.ts';
+import { boardMembersMax, settledSaleKeptSeconds } from '#lib/constants.ts';
 import { type BoardKind, boardKey, boardKinds, productsBoardKey } from '#lib/names.ts';
 import type { OrderEvent } from '#lib/order-event.ts';
 import type { RedisClient } from '#lib/redis/connect.ts';
 import { loadScript } from '#lib/redis/script.ts';
-import { currentUpdate, lowerToNow, readStanding, type Update, updateOf } from './cancelled.ts';
+import {
+  currentUpdate,
+  lowerToNow,
+  readStanding,
+  type Standing,
+  type Update,
+  updateOf,
+} from './cancelled.ts';
 import { marksKey } from './restore.ts';
 import { type Board, boards } from './score.ts';
 
@@ -27,35 +34,103 @@ const joinScript = loadScript(import.meta.dirname, 'join-2.lua');
 /** Hot products are never cut off: a product's score is set anew where it falls. */
 const productsMax = 1_000_000_000;
 
-/**
- * Brings the boards up to an event. Throws where Redis is away; some boards may have it then,
- * and the same event again gives them all. An event of an older generation than the one that is
- * loaded is left out: what was accepted of it is on the boards since `restoreBoards`, and the
- * rest never was accepted (decision 6). Once an order of the sale was cancelled, an event's totals
- * may say too much, and what the sale itself says now counts instead.
- */
-export async function recordBatch(redis: RedisClient, event: OrderEvent): Promise<void> {
-  const before = await readStanding(redis, event.productId);
-  if (event.generation < before.generation) return;
-  const { orders, sold } =
-    before.cancels === 0 ? updateOf(event) : await currentUpdate(redis, event);
-  // Sent at once, answered together.
-  await Promise.all([
-    ...boardKinds.map((kind) =>
-      join(redis, boardKey(event.productId, kind), boards[kind], event, [
-        ...foldScores(orders, boards[kind]),
-      ]),
-    ),
-    sold > 0
-      ? join(redis, productsBoardKey, { better: 'GT' }, event, [[event.productId, sold]])
-      : undefined,
-  ]);
-  const after = await readStanding(redis, event.productId);
-  const isLess = after.cancels > before.cancels && after.generation === event.generation;
-  if (isLess) await lowerToNow(redis, event);
+/** What came of bringing boards up to events. */
+export interface Recorded {
+  /** Boards on which somebody has another score now, and those that had all of it before. */
+  readonly joined: number;
+  readonly known: number;
+  /** Events of an older generation than the one that is loaded. */
+  readonly older: number;
+  /** Buyers that the events were folded to. */
+  readonly members: number;
 }
 
-/** The best score of each user in the event: one ZADD for each board, one pair for each user. */
+/** Orders that one call may bring: Lua unpacks two values for each member at once. */
+export const recordedOrdersMax = 3_000;
+
+/** Brings the boards up to an event; see `recordBatches`. */
+export function recordBatch(redis: RedisClient, event: OrderEvent): Promise<Recorded> {
+  return recordBatches(redis, [event]);
+}
+
+/**
+ * Brings the boards of one product up to events, at most `recordedOrdersMax` orders, with one
+ * command for each board. Throws where Redis is away; some boards may have them then, and the same
+ * events again give them all. An event of an older generation than the one that is loaded is left
+ * out: what was accepted of it is on the boards since `restoreBoards`, and the rest never was
+ * accepted (decision 6). Once an order of the sale was cancelled, an event's totals may say too
+ * much, and what the sale itself says now counts instead.
+ */
+export async function recordBatches(
+  redis: RedisClient,
+  events: readonly OrderEvent[],
+  membersMax = boardMembersMax,
+): Promise<Recorded> {
+  const productId = events[0]?.productId ?? '';
+  const before = await readStanding(redis, productId);
+  const current = events.filter(({ generation }) => generation >= before.generation);
+  const generations = new Set(current.map(({ generation }) => generation));
+  const recorded = await Promise.all(
+    [...generations].map(async (generation) => {
+      const live = current.filter((event) => event.generation === generation);
+      return recordLive(redis, { productId, generation, events: live }, before, membersMax);
+    }),
+  );
+  return sumOf([{ ...nothing, older: events.length - current.length }, ...recorded]);
+}
+
+const nothing: Recorded = { joined: 0, known: 0, older: 0, members: 0 };
+
+function sumOf(all: readonly Recorded[]): Recorded {
+  return all.reduce((sum, one) => ({
+    joined: sum.joined + one.joined,
+    known: sum.known + one.known,
+    older: sum.older + one.older,
+    members: sum.members + one.members,
+  }));
+}
+
+interface Live {
+  readonly productId: string;
+  readonly generation: number;
+  readonly events: readonly OrderEvent[];
+}
+
+async function recordLive(
+  redis: RedisClient,
+  live: Live,
+  before: Standing,
+  membersMax: number,
+): Promise<Recorded> {
+  const { productId, generation, events } = live;
+  const { orders, sold } =
+    before.cancels === 0 ? updateOf(events) : await currentUpdate(redis, productId, events);
+  const scores = boardKinds.map((kind) => [kind, foldScores(orders, boards[kind])] as const);
+  const joining = { ...live, keptSeconds: before.isOver ? settledSaleKeptSeconds : 0, membersMax };
+  const hot = { ...joining, keptSeconds: 0, membersMax: productsMax };
+  // Sent at once, answered together.
+  const replies = await Promise.all([
+    ...scores.map(([kind, best]) =>
+      join(redis, boardKey(productId, kind), boards[kind], joining, [...best]),
+    ),
+    sold > 0 ? join(redis, productsBoardKey, { better: 'GT' }, hot, [[productId, sold]]) : 'known',
+  ]);
+  if (replies.includes('mixed')) {
+    // A restoration came in between. What a board has got of them already changes nothing there.
+    const each = events.map((event) =>
+      recordLive(redis, { ...live, events: [event] }, before, membersMax),
+    );
+    return sumOf(await Promise.all(each));
+  }
+  const after = await readStanding(redis, productId);
+  const isLess = after.cancels > before.cancels && after.generation === generation;
+  if (isLess) await lowerToNow(redis, productId, events);
+  const joined = replies.filter((reply) => reply === 'joined').length;
+  const members = scores[0]?.[1].size ?? 0;
+  return { joined, known: replies.length - joined, older: 0, members };
+}
+
+/** The best score of each user in the events: one pair for each user. */
 function foldScores(
   orders: Update['orders'],
   { scoreOf, better }: Board,
@@ -71,22 +146,32 @@ function foldScores(
   return best;
 }
 
+interface Joining extends Live {
+  readonly keptSeconds: number;
+  readonly membersMax: number;
+}
+
 /** Raises the members to these scores, and keeps the best, unless the board has them already. */
 async function join(
   redis: RedisClient,
   key: string,
   { better }: Pick<Board, 'better'>,
-  { productId, generation, acceptedAt }: OrderEvent,
+  { productId, generation, events, keptSeconds, membersMax }: Joining,
   scores: readonly (readonly [member: string, score: number])[],
-): Promise<void> {
-  if (scores.length === 0) return;
+): Promise<'joined' | 'known' | 'mixed'> {
+  if (scores.length === 0) return 'known';
+  const times = events.map(({ acceptedAt }) => acceptedAt);
   const pairs = scores.flatMap(([member, score]) => [score, member]);
-  const keep = key === productsBoardKey ? productsMax : boardMembersMax;
-  await joinScript.run(
+  const reply = await joinScript.run(
     redis,
     [key, marksKey(key)],
-    [productId, generation, acceptedAt, better, keep, ...pairs],
+    [
+      ...[productId, generation, Math.min(...times), Math.max(...times)],
+      ...[better, membersMax, keptSeconds, ...pairs],
+    ],
   );
+  if (reply === 'mixed') return reply;
+  return reply === 'known' || reply === 0 ? 'known' : 'joined';
 }
 
 /** The first `limit` of a product's board; members are user ids, not to be shown. */

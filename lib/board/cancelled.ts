@@ -24,44 +24,59 @@ export interface Standing {
   readonly generation: number;
   /** Orders cancelled since it was loaded; none while it is being rebuilt. */
   readonly cancels: number;
+  /** It was ended by its operator, or Redis has forgotten it: its boards may go, too. */
+  readonly isOver: boolean;
 }
 
 export async function readStanding(redis: RedisClient, productId: string): Promise<Standing> {
   const key = saleKeys(productId).sale;
   const [generation, cancels, state] = await redis.hmget(key, 'generation', 'cancels', 'state');
   const isKnown = cancels !== null && state !== 'loading';
-  return { generation: Number(generation ?? 0), cancels: isKnown ? Number(cancels) : 0 };
+  return {
+    generation: Number(generation ?? 0),
+    cancels: isKnown ? Number(cancels) : 0,
+    isOver: (state ?? 'closed') === 'closed',
+  };
 }
 
-/** What the event itself says. */
-export function updateOf({ orders }: OrderEvent): Update {
+/** What the events themselves say. */
+export function updateOf(events: readonly OrderEvent[]): Update {
+  const orders = events.flatMap((event) => event.orders);
   return { orders, sold: Math.max(...orders.map((order) => order.sold)) };
 }
 
-/** What the sale says now about the event's buyers; who has nothing any more is left out. */
-export async function currentUpdate(redis: RedisClient, event: OrderEvent): Promise<Update> {
-  const { buyers, sold } = await readNow(redis, event);
+/** What the sale says now about the events' buyers; who has nothing any more is left out. */
+export async function currentUpdate(
+  redis: RedisClient,
+  productId: string,
+  events: readonly OrderEvent[],
+): Promise<Update> {
+  const { buyers, sold } = await readNow(redis, productId, events);
   return {
     orders: buyers.flatMap(({ userId, totals }) => (totals ? [{ userId, ...totals }] : [])),
     sold,
   };
 }
 
-/** Sets the event's buyers to what they have, after a cancellation came in between. */
-export async function lowerToNow(redis: RedisClient, event: OrderEvent): Promise<void> {
-  let now = await readNow(redis, event);
+/** Sets the events' buyers to what they have, after a cancellation came in between. */
+export async function lowerToNow(
+  redis: RedisClient,
+  productId: string,
+  events: readonly OrderEvent[],
+): Promise<void> {
+  let now = await readNow(redis, productId, events);
   for (;;) {
-    await restoreBuyers(redis, event.productId, now.buyers, now.sold);
+    await restoreBuyers(redis, productId, now.buyers, now.sold);
     // Whoever bought more meanwhile must not be set back.
-    const again = await readNow(redis, event);
+    const again = await readNow(redis, productId, events);
     if (JSON.stringify(again) === JSON.stringify(now)) return;
     now = again;
   }
 }
 
-async function readNow(redis: RedisClient, { productId, orders }: OrderEvent) {
+async function readNow(redis: RedisClient, productId: string, events: readonly OrderEvent[]) {
   const keys = saleKeys(productId);
-  const userIds = [...new Set(orders.map(({ userId }) => userId))];
+  const userIds = [...new Set(events.flatMap(({ orders }) => orders.map(({ userId }) => userId)))];
   const [records, sold] = await Promise.all([
     redis.hmget(keys.buyers, ...userIds),
     redis.hget(keys.sale, 'sold'),

@@ -34,10 +34,17 @@ export function marksKey(board: string): string {
   return `{${board}}:marks`;
 }
 
+/** What belongs to a product's boards, each key in its board's slot; all of it ends together. */
+export function boardKeysOf(productId: string): string[] {
+  const keys = boardKinds.map((kind) => boardKey(productId, kind));
+  return [...keys, ...keys.map(marksKey)];
+}
+
 /**
  * Makes a product's boards from its buyers: who is not among them is gone. `sold` is what hot
  * products are sorted by. True once all show this; false where one of them is newer, which is then
  * left as it is. Throws where Redis is away; some boards may be restored then. May be repeated.
+ * They are kept for ever, or for so many seconds where the sale is over.
  */
 export async function restoreBoards(
   redis: RedisClient,
@@ -45,16 +52,17 @@ export async function restoreBoards(
   buyers: readonly BuyerTotals[],
   sold: number,
   { generation, lastAtUs }: SaleMoment,
+  { keptSeconds = 0, membersMax = boardMembersMax } = {},
 ): Promise<boolean> {
   const moment = [productId, generation, lastAtUs];
   const replies: unknown[] = [];
   for (const kind of boardKinds) {
     const board = boardKey(productId, kind);
     const next = `{${board}}:next:${randomUUID()}`;
-    const members = bestOf(buyers, boards[kind]);
+    const members = bestOf(buyers, boards[kind], membersMax);
     await make(redis, next, members);
     const keys = [board, marksKey(board), next];
-    replies.push(await restoreScript.run(redis, keys, [...moment, members.length]));
+    replies.push(await restoreScript.run(redis, keys, [...moment, members.length, keptSeconds]));
   }
   const keys = [productsBoardKey, marksKey(productsBoardKey)];
   replies.push(await setScoreScript.run(redis, keys, [...moment, sold]));
@@ -74,11 +82,20 @@ export async function newestOnBoards(redis: RedisClient, productId: string): Pro
 
 type Member = readonly [score: number, userId: string];
 
-function bestOf(buyers: readonly BuyerTotals[], { scoreOf, better }: Board): Member[] {
+function bestOf(
+  buyers: readonly BuyerTotals[],
+  { scoreOf, better }: Board,
+  membersMax: number,
+): Member[] {
   const members = buyers.map((buyer): Member => [scoreOf(buyer), buyer.userId]);
-  if (members.length <= boardMembersMax) return members;
+  if (members.length <= membersMax) return members;
   const sign = better === 'LT' ? 1 : -1;
-  return members.sort(([a], [b]) => sign * (a - b)).slice(0, boardMembersMax);
+  return members.sort((a, b) => sign * compareMembers(a, b)).slice(0, membersMax);
+}
+
+/** As Redis sorts: the same members are kept here as where events are joined. */
+function compareMembers([a, one]: Member, [b, other]: Member): number {
+  return a - b || Buffer.compare(Buffer.from(one), Buffer.from(other));
 }
 
 async function make(redis: RedisClient, key: string, members: readonly Member[]): Promise<void> {

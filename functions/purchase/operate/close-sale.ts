@@ -1,6 +1,7 @@
 // Ends a sale for good (decision 4): closed at once, settled when every accepted order is a row.
 
 import { and, count, eq } from 'drizzle-orm';
+import { boardKeysOf } from '#lib/board/restore.ts';
 import { settledSaleKeptSeconds } from '#lib/constants.ts';
 import { crashPoint } from '#lib/crash-point.ts';
 import { orders, products } from '#lib/mysql/schema.ts';
@@ -71,9 +72,9 @@ async function settle(
   await forgetLater(redis, productId);
 }
 
-/** A settled sale leaves Redis by itself: all of its keys at the same moment. */
+/** A settled sale leaves Redis by itself: all of its keys and boards at the same moment. */
 async function forgetLater(redis: RedisClient, productId: string): Promise<void> {
   const atSeconds = Math.floor(Date.now() / 1_000) + settledSaleKeptSeconds;
-  const keys = Object.values(saleKeys(productId));
+  const keys = [...Object.values(saleKeys(productId)), ...boardKeysOf(productId)];
   await Promise.all(keys.map((key) => redis.expireat(key, atSeconds, 'NX')));
 }

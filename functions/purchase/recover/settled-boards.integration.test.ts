@@ -1,9 +1,10 @@
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { topOf } from '#lib/board/board.ts';
-import { marksKey } from '#lib/board/restore.ts';
+import { boardKeysOf, marksKey, restoreBoards } from '#lib/board/restore.ts';
+import { settledSaleKeptSeconds } from '#lib/constants.ts';
 import { boardKey, boardKinds, productsBoardKey } from '#lib/names.ts';
 import { accepted, aPurchase, type Bench, openOwnBench } from '../testing/purchase-fixture.ts';
-import { restoreSettledBoards } from './settled-boards.ts';
+import { dropOldProducts, restoreSettledBoards } from './settled-boards.ts';
 
 let bench: Bench;
 beforeAll(async () => {
@@ -62,9 +63,34 @@ test('the boards of settled sales come back from the rows, once, and no others',
   expect((await shown(ids.running)).sold).toBeNull();
   expect(await restoreSettledBoards(bench)).toBe(0);
 
+  // They leave by themselves, as the sale does.
+  for (const key of boardKeysOf(ids.settled)) {
+    const seconds = await bench.redis.ttl(key);
+    expect(seconds).toBeGreaterThan(settledSaleKeptSeconds - 60);
+    expect(seconds).toBeLessThanOrEqual(settledSaleKeptSeconds);
+  }
+
   // Nothing was sold in it: that is known, too.
   const empty = await bench.product({ state: 'settled', closesAt: nowUs, generation: 1 });
   expect(await restoreSettledBoards(bench)).toBe(1);
   expect(await restoreSettledBoards(bench)).toBe(0);
   expect((await shown(empty)).sold).toBeNull();
+});
+
+test('a product whose sale was settled a week ago is hot no more', async () => {
+  const weekUs = settledSaleKeptSeconds * 1_000_000;
+  const nowUs = Date.now() * 1_000;
+  const over = { state: 'settled', generation: 1 } as const;
+  const old = await bench.product({ ...over, closesAt: nowUs - weekUs });
+  const recent = await bench.product({ ...over, closesAt: nowUs - weekUs / 2 });
+  const running = await bench.product({ generation: 1, closesAt: nowUs - weekUs });
+  const buyers = [{ userId: 'ann', userFirstAt: nowUs - weekUs, userQuantity: 2 }];
+  const all = [old, recent, running];
+  for (const productId of all) {
+    await restoreBoards(bench.redis, productId, buyers, 2, { generation: 1, lastAtUs: nowUs });
+  }
+  await dropOldProducts(bench);
+  expect(await bench.redis.zmscore(productsBoardKey, ...all)).toEqual([null, '2', '2']);
+  const marks = await bench.redis.hmget(marksKey(productsBoardKey), ...all);
+  expect(marks.map((mark) => mark !== null)).toEqual([false, true, true]);
 });

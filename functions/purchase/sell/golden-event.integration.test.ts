@@ -44,7 +44,8 @@ async function sellAsThen(): Promise<Message> {
     signingKeys: [golden.signingKey],
     connect: () =>
       Promise.resolve({
-        send: (_topic, messages) => Promise.resolve(void sent.push(...messages)),
+        send: (_topic, messages: readonly Message[]) =>
+          Promise.resolve(void sent.push(...messages)),
         discard: () => undefined,
       }),
   });

@@ -6,7 +6,7 @@ import { readyWhen } from '#lib/http/ready-when.ts';
 import { close, createReadiness, listen, onTermination } from '#lib/http/serve.ts';
 import { createSinkMetrics } from '#lib/http/sink.ts';
 import { connectMysql } from '#lib/mysql/connect.ts';
-import { products } from '#lib/mysql/schema.ts';
+import { stockMovements } from '#lib/mysql/schema.ts';
 import { connectRedis } from '#lib/redis/connect.ts';
 import { run } from '#lib/run.ts';
 import { noteStatus } from '#lib/sale/note-status.ts';
@@ -54,9 +54,10 @@ async function start(): Promise<void> {
     await pool.end();
     metrics.close();
   });
-  // The tables, not only the server: before the migration nothing can be written. Redis does not
-  // gate it, since rows are written without.
-  const check = () => db.select({ productId: products.productId }).from(products).limit(1);
+  // The newest table, not only the server: before its migration nothing can be written. Redis does
+  // not gate it, since rows are written without.
+  const { productId } = stockMovements;
+  const check = () => db.select({ productId }).from(stockMovements).limit(1);
   await readyWhen(readiness, { mysql: check }, log);
 }
 

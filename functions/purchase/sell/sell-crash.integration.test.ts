@@ -9,6 +9,7 @@ import {
   accepted,
   aPurchase,
   type Bench,
+  ledgerOf,
   openOwnBench,
   replayed,
   unitsPublished,
@@ -87,6 +88,8 @@ describe.each(['before', 'after'] as const)('an instance that ends %s', (when) =
     expect(units).toHaveLength(2);
     const row = await bench.row(productId);
     expect(row.unsold).toBe(0);
+    const sold = (await ledgerOf(bench, productId)).filter((line) => line.startsWith('sold '));
+    expect(sold.map((line) => Number(line.split(' ')[2])).reduce((sum, n) => sum + n)).toBe(-2);
     expect(await bench.redis.hget(saleKeys(productId).sale, 'generation')).toBe(
       String(row.generation),
     );

@@ -54,8 +54,8 @@ async function start(): Promise<void> {
     await pool.end();
     metrics.close();
   });
-  // The newest table, not only the server: before its migration nothing can be written. Redis does
-  // not gate it, since rows are written without.
+  // The newest table that is written here, not only the server: before its migration nothing can
+  // be. Redis does not gate it, since rows are written without.
   const { productId } = stockMovements;
   const check = () => db.select({ productId }).from(stockMovements).limit(1);
   await readyWhen(readiness, { mysql: check }, log);

@@ -11,10 +11,11 @@ import { killAllProcesses, stopAllProcesses } from '../process.ts';
 import { sayOnStderr } from '../say.ts';
 import { readState, stateFolder, takeLock } from '../state.ts';
 import { messageOf } from '../stores/healthy.ts';
+import { backlog } from './backlog.ts';
 import { type Bench, type Measure, measureDoNothing } from './bench.ts';
-import { boardDelay } from './board-delay.ts';
 import * as buy from './buy.ts';
 import { createBuyers } from './buyers.ts';
+import { boardDelay, rowDelay } from './delays.ts';
 import { limitExactness } from './exactness.ts';
 import { hostileClients } from './hostile-clients.ts';
 import { accept2Instances, accept3Instances, lockWait } from './instances.ts';
@@ -43,7 +44,9 @@ const measures: Readonly<Record<Exclude<Name, 'do-nothing'>, Measure>> = {
   'rate-limited': buy.rateLimited,
   'limit-exactness': limitExactness,
   persist,
+  backlog,
   'board-delay': boardDelay,
+  'row-delay': rowDelay,
   'hostile-clients': hostileClients,
   'refusals-memory': refusalsMemory,
   ...(Object.fromEntries(functionNames.map((name) => [`ready-${name}`, ready(name)])) as Record<

@@ -18,7 +18,9 @@ export const names = [
   'rate-limited',
   'limit-exactness',
   'persist',
+  'backlog',
   'board-delay',
+  'row-delay',
   'hostile-clients',
   'refusals-memory',
   ...functionNames.map((name) => `ready-${name}` as const),
@@ -40,7 +42,7 @@ export interface Options {
   readonly longSeconds: number;
   /** How often a measurement is repeated, a reference before and after each. */
   readonly rounds: number;
-  /** Where the CPU profiles of the edge and of purchase go, if anywhere. */
+  /** Where the CPU profiles of the functions and the source runner go, if anywhere. */
   readonly cpuProf: string | undefined;
 }
 

@@ -113,6 +113,6 @@ function medianOf(values: readonly (number | null)[]): number | null {
   return known.length === 0 ? null : round(median(known), 2);
 }
 
-function round(value: number, digits: number): number {
+export function round(value: number, digits: number): number {
   return Number(value.toFixed(digits));
 }

@@ -39,7 +39,7 @@ export interface System {
   /** How a function or a reference is run once more beside the others. */
   oneMore(name: FunctionName | ReferenceName): Promise<Service>;
   /** The source runner delivers while `work` goes on; before and after it does not. */
-  withSinks<T>(work: () => Promise<T>): Promise<T>;
+  withSinks<T>(work: (runner: Running) => Promise<T>): Promise<T>;
 }
 
 export interface SystemOptions {
@@ -107,8 +107,8 @@ export async function startSystem(options: SystemOptions): Promise<System> {
   const [purchase, doNothing] = await Promise.all([
     start(profiled(functionService('purchase', around))),
     oneMore('do-nothing').then(start),
-    start(functionService('persist-order', around)),
-    start(functionService('update-rank', around)),
+    start(profiled(functionService('persist-order', around))),
+    start(profiled(functionService('update-rank', around))),
   ]);
   const edge = await start(profiled(functionService('ratelimit-edge', around)));
   onStarted(startTicks(purchase.url));
@@ -119,9 +119,9 @@ export async function startSystem(options: SystemOptions): Promise<System> {
       return start({ ...service, env: { ...service.env, ...differing } });
     },
     async withSinks(work) {
-      const runner = await start(sourceRunnerService(around));
+      const runner = await start(profiled(sourceRunnerService(around)));
       try {
-        return await work();
+        return await work(runner);
       } finally {
         await runner.stop();
       }

@@ -105,6 +105,8 @@ const commands = [
   ].map((verb) => ['sale', verb]),
   ['orders'],
   ...['list', 'show', 'cancel'].map((verb) => ['orders', verb]),
+  ['dead-letters'],
+  ...['list', 'replay', 'drop'].map((verb) => ['dead-letters', verb]),
   ['limits'],
   ...['get', 'set', 'reset'].map((verb) => ['limits', verb]),
   ['verify'],
@@ -668,10 +670,12 @@ describe('what can go wrong is one line that says what to do', () => {
         restock: ['phone', '1'],
         set: ['user', '--rate', '1', '--capacity', '1'],
         reset: ['user'],
+        replay: ['persist-order/0/17'],
+        drop: ['persist-order/0/17', '--yes'],
       };
       const verb = command.at(-1) ?? '';
       const isOfOrder = command[0] === 'orders' && verb !== 'list';
-      const isBare = verb === 'get' || (command[0] === 'sale' && verb === 'list');
+      const isBare = verb === 'get' || (command[0] !== 'orders' && verb === 'list');
       const rest = needs[verb] ?? (isBare ? [] : [isOfOrder ? order : 'phone']);
       return [...command, ...rest];
     });

@@ -4,6 +4,7 @@ import { Command, CommanderError } from 'commander';
 import { OUTCOMES } from '#lib/outcome.ts';
 import packageJson from '../../package.json' with { type: 'json' };
 import type { Io } from './command.ts';
+import { addDeadLetters } from './dead-letters.ts';
 import { CliError, exits, usageError } from './exit.ts';
 import { addLimits } from './limits.ts';
 import { addOrders } from './orders.ts';
@@ -54,6 +55,7 @@ function createProgram(io: Io): Command {
   addToken(program, io);
   addSale(program, io);
   addOrders(program, io);
+  addDeadLetters(program, io);
   addLimits(program, io);
   addVerify(program, io);
   addReconcile(program, io);

@@ -12,6 +12,8 @@ export interface Io {
   readonly err: (text: string) => void;
   /** Aborted by Ctrl-C. */
   readonly interrupted: AbortSignal;
+  /** Asks whoever sits at the terminal for a line; undefined where nobody does. */
+  readonly ask?: ((question: string) => Promise<string>) | undefined;
 }
 
 interface CommonOptions {

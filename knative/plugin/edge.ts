@@ -10,6 +10,8 @@ export interface Request {
   readonly path: string;
   readonly body?: object;
   readonly timeoutMs?: number;
+  /** Of a command that sends several: each part is made once, like a whole one. */
+  readonly part?: number;
   /** How long a 503 is asked again; nothing was decided then, or the same is decided again. */
   readonly retryForMs?: number;
 }
@@ -18,6 +20,8 @@ export interface Edge {
   readonly url: string;
   /** The JSON of the answer. Throws EdgeError. */
   ask<T>(request: Request): Promise<T>;
+  /** The operation id that this part of the command carries. */
+  operationIdOf(part: number): string;
 }
 
 export interface EdgeOptions {
@@ -47,13 +51,16 @@ export function createEdge({ url, token, interrupted, say }: EdgeOptions): Edge 
   // One command is one operation: whatever is sent again carries the same id.
   const operationId = randomUUID();
 
+  const operationIdOf = (part?: number) =>
+    part === undefined ? operationId : `${operationId}-${part}`;
+
   async function send(request: Request): Promise<Response> {
     const { method, path, body } = request;
     const headers: Record<string, string> = {
       accept: 'application/json',
       authorization: `Bearer ${token}`,
     };
-    if (method !== 'GET') headers['operation-id'] = operationId;
+    if (method !== 'GET') headers['operation-id'] = operationIdOf(request.part);
     if (body !== undefined) headers['content-type'] = 'application/json';
     const timeout = AbortSignal.timeout(request.timeoutMs ?? timeoutMs);
     const impatience = globalThis.setTimeout(say, silentMs, `waiting for ${url} to answer`);
@@ -82,6 +89,7 @@ export function createEdge({ url, token, interrupted, say }: EdgeOptions): Edge 
 
   return {
     url,
+    operationIdOf,
     async ask<T>(request: Request): Promise<T> {
       const deadline = performance.now() + (request.retryForMs ?? retryForMs);
       for (;;) {

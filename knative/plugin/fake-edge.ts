@@ -28,18 +28,21 @@ export interface FakeEdge {
   readonly faults: readonly string[];
   /** Answers to `METHOD /path`; the last one is repeated. */
   on(route: string, ...answers: readonly (Answer | Promise<Answer>)[]): void;
+  /** The same for every such route that nothing else is said about. */
+  onAny(route: RegExp, ...answers: readonly Answer[]): void;
   close(): Promise<void>;
 }
 
 export async function startFakeEdge(): Promise<FakeEdge> {
   const routes = new Map<string, (Answer | Promise<Answer>)[]>();
+  const patterns: (readonly [RegExp, Answer[]])[] = [];
   const asked: Asked[] = [];
   const faults: string[] = [];
 
   async function handle(request: IncomingMessage, response: ServerResponse): Promise<void> {
     const route = `${request.method ?? ''} ${request.url ?? ''}`;
     asked.push(await read(route, request, faults));
-    const answers = routes.get(route);
+    const answers = routes.get(route) ?? patterns.find(([pattern]) => pattern.test(route))?.[1];
     const answer = await (answers !== undefined && answers.length > 1
       ? answers.shift()
       : answers?.[0]);
@@ -64,6 +67,9 @@ export async function startFakeEdge(): Promise<FakeEdge> {
     faults,
     on(route, ...answers) {
       routes.set(route, [...answers]);
+    },
+    onAny(route, ...answers) {
+      patterns.push([route, [...answers]]);
     },
     async close() {
       server.closeAllConnections();

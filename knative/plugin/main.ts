@@ -1,5 +1,6 @@
 // The program behind `kn-seckill`. Node 24 runs it as it is; the launcher beside it sees to that.
 
+import { createInterface } from 'node:readline/promises';
 import { runCli } from './cli.ts';
 
 const interrupt = new AbortController();
@@ -13,9 +14,19 @@ process.stdout.on('error', (error: NodeJS.ErrnoException) => {
   process.exit(error.code === 'EPIPE' ? 0 : 1);
 });
 
+async function ask(question: string): Promise<string> {
+  const terminal = createInterface({ input: process.stdin, output: process.stderr });
+  try {
+    return await terminal.question(question, { signal: interrupt.signal });
+  } finally {
+    terminal.close();
+  }
+}
+
 process.exitCode = await runCli(process.argv.slice(2), {
   env: process.env,
   out: (text) => process.stdout.write(text),
   err: (text) => process.stderr.write(text),
   interrupted: interrupt.signal,
+  ask: process.stdin.isTTY && process.stderr.isTTY ? ask : undefined,
 });

@@ -65,6 +65,8 @@ export const eventBodyBytesMax = 1_048_576;
 /** Orders and units together; an event alone may hold more. */
 export const persistRowsPerTransactionMax = 4_000;
 export const persistConnections = 10;
+/** One has its SQL made while MySQL carries the other one out. */
+export const persistTransactionsPerProduct = 2;
 export const persistWaitMaxMs = 4_500;
 export const persistDeadlineMs = 8_000;
 export const mysqlLockWaitSeconds = 3;

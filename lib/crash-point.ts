@@ -39,7 +39,7 @@ export const crashPoints = {
     'settle.before-commit',
     'settle.committed',
   ],
-  'persist-order': ['persist.locked', 'persist.inserted', 'persist.committed'],
+  'persist-order': ['persist.inserted', 'persist.locked', 'persist.committed'],
   'update-rank': ['rank.recorded', 'rank.before-record'],
 } as const;
 

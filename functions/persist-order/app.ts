@@ -1,11 +1,14 @@
 // HTTP ↔ persisting: one request is one batch, answered when its rows are committed.
 
 import { Hono } from 'hono';
+import type { OrderBatch, Refusal } from '#lib/http/cloud-event.ts';
 import { problem } from '#lib/http/problem.ts';
 import { addProbes, type Readiness } from '#lib/http/serve.ts';
 import { answerElsewhere, createReceiver, type SinkOptions } from '#lib/http/sink.ts';
+import type { Log } from '#lib/telemetry/log.ts';
 import type { BatchResult } from './decide.ts';
 import { countOrders, type PersistMetrics } from './metrics.ts';
+import type { WrittenBatch } from './split.ts';
 import type { Write } from './write.ts';
 
 export interface Dependencies {
@@ -16,6 +19,9 @@ export interface Dependencies {
   /** Tells Redis what became of a product's orders. */
   readonly note: (productId: string, statuses: BatchResult['statuses']) => Promise<unknown>;
 }
+
+/** Of the orders that cannot be written: a dead letter has room for a kilobyte. */
+const toldMax = 5;
 
 export interface App {
   readonly app: Hono;
@@ -47,11 +53,9 @@ export function createApp({ readiness, sink, metrics, write, note }: Dependencie
     const result = await write(batch);
     if ('refused' in result) return result;
     countOrders(metrics, result);
-    const { rejected, dropped } = result.counts;
-    if (rejected > 0) sink.log.error({ batchId: batch.batchId, rejected }, 'orders were rejected');
-    if (dropped > 0) sink.log.warn({ batchId: batch.batchId, dropped }, 'late orders were dropped');
+    report(sink.log, batch, result);
     noteLater(batch.event.productId, result.statuses);
-    return undefined;
+    return refusalOf(result);
   });
 
   app.post('/', receive);
@@ -67,4 +71,27 @@ export function createApp({ readiness, sink, metrics, write, note }: Dependencie
       await Promise.all(notes);
     },
   };
+}
+
+/** What was accepted and is not sold is an alarm: it breaks a promise. */
+function report(
+  log: Log,
+  { batchId }: OrderBatch,
+  { counts, rejections, unwritable = [] }: WrittenBatch,
+): void {
+  const { rejected, dropped } = counts;
+  if (rejected > 0) log.error({ batchId, rejected, ...rejections }, 'orders were rejected');
+  if (dropped > 0) log.warn({ batchId, dropped }, 'late orders were dropped');
+  if (unwritable.length > 0) {
+    log.error({ batchId, orders: unwritable.slice(0, toldMax) }, 'orders cannot be written');
+  }
+}
+
+/** The event is kept as a dead letter, though its other orders are rows: a replay repeats them. */
+function refusalOf({ unwritable = [] }: WrittenBatch): Refusal | undefined {
+  if (unwritable.length === 0) return undefined;
+  const told = unwritable.slice(0, toldMax);
+  const others = unwritable.length - told.length;
+  const refused = told.map(({ index, why }) => `data.orders.${index}: ${why}`).join('; ');
+  return { refused: others > 0 ? `${refused}; and ${others} more` : refused };
 }

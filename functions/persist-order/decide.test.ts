@@ -62,6 +62,7 @@ test('an order becomes a row of its own and one for each unit', () => {
   expect(results).toEqual([
     {
       counts: { confirmed: 1, rejected: 0, repeated: 0, dropped: 0 },
+      rejections: { unit_taken: 0, no_stock: 0 },
       statuses: [[order?.orderId, 'confirmed']],
     },
   ]);
@@ -127,6 +128,7 @@ test('of an older generation only orders with a row are known, the others are dr
   expect(results).toEqual([
     {
       counts: { confirmed: 0, rejected: 0, repeated: 1, dropped: 1 },
+      rejections: { unit_taken: 0, no_stock: 0 },
       statuses: [[known, 'cancelled']],
     },
   ]);

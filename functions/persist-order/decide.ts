@@ -21,14 +21,27 @@ export interface Standing {
   readonly takenUnits: ReadonlySet<number>;
 }
 
+/** Of a product that has everything, and of which nothing is sold. */
+export const emptyStanding: Standing = {
+  generation: 0,
+  stock: Number.MAX_SAFE_INTEGER,
+  unsold: Number.MAX_SAFE_INTEGER,
+  statuses: new Map(),
+  takenUnits: new Set(),
+};
+
 /** What became of one batch: how many orders of each kind, and each order's status by its row. */
 export interface BatchResult {
   readonly counts: Readonly<Record<OrderResult, number>>;
+  readonly rejections: Readonly<Record<RejectionReason, number>>;
   readonly statuses: readonly (readonly [orderId: string, status: RowStatus])[];
 }
 
 export const orderResults = ['confirmed', 'rejected', 'repeated', 'dropped'] as const;
 export type OrderResult = (typeof orderResults)[number];
+
+export const rejectionReasons = ['unit_taken', 'no_stock'] as const;
+export type RejectionReason = (typeof rejectionReasons)[number];
 
 export interface Decision {
   readonly orderRows: readonly OrderRow[];
@@ -52,7 +65,11 @@ export function decide(
   const taken = new Set(standing.takenUnits);
   let unsold = standing.unsold;
 
-  const decideOrder = (batch: OrderBatch, order: EventOrder): OrderResult => {
+  const decideOrder = (
+    batch: OrderBatch,
+    order: EventOrder,
+    rejections: Record<RejectionReason, number>,
+  ): OrderResult => {
     const { productId, generation } = batch.event;
     const { orderId } = order;
     if (statuses.has(orderId)) return 'repeated';
@@ -63,7 +80,9 @@ export function decide(
     const status = reason === null ? 'confirmed' : 'rejected';
     statuses.set(orderId, status);
     orderRows.push({ ...rowOf(batch, order, nowUs), status, reason });
-    if (reason === null) {
+    if (reason !== null) {
+      rejections[reason] += 1;
+    } else {
       unsold -= units.length;
       for (const unit of units) {
         taken.add(unit);
@@ -75,8 +94,9 @@ export function decide(
 
   const results = batches.map((batch): BatchResult => {
     const counts = { confirmed: 0, rejected: 0, repeated: 0, dropped: 0 };
+    const rejections = { unit_taken: 0, no_stock: 0 };
     const unsoldBefore = unsold;
-    for (const order of batch.event.orders) counts[decideOrder(batch, order)] += 1;
+    for (const order of batch.event.orders) counts[decideOrder(batch, order, rejections)] += 1;
     if (unsold < unsoldBefore) {
       const { productId } = batch.event;
       const moved = { units: unsold - unsoldBefore, at: nowUs };
@@ -86,7 +106,7 @@ export function decide(
       const status = statuses.get(orderId);
       return status === undefined ? [] : [[orderId, status] as const];
     });
-    return { counts, statuses: known };
+    return { counts, rejections, statuses: known };
   });
   return { orderRows, unitRows, movementRows, results };
 }
@@ -95,11 +115,10 @@ export function decide(
 function reasonAgainst(
   units: readonly number[],
   { taken, unsold, stock }: { taken: ReadonlySet<number>; unsold: number; stock: number },
-): string | null {
+): RejectionReason | null {
   // The same number twice in one order is a unit taken, too.
-  if (new Set(units).size < units.length || units.some((unit) => taken.has(unit))) {
-    return 'unit_taken';
-  }
+  const isTwice = units.length > 1 && new Set(units).size < units.length;
+  if (isTwice || units.some((unit) => taken.has(unit))) return 'unit_taken';
   if (units.length > unsold || units.some((unit) => unit > stock)) return 'no_stock';
   return null;
 }
@@ -113,7 +132,9 @@ function rowOf({ batchId, event }: OrderBatch, order: EventOrder, nowUs: number)
   };
 }
 
-function unitsOf({ units }: EventOrder): number[] {
+function unitsOf({ units, quantity }: EventOrder): number[] {
+  const [range] = units;
+  if (quantity === 1 && range !== undefined) return [range[0]];
   return units.flatMap(([first, last]) =>
     Array.from({ length: last - first + 1 }, (_, index) => first + index),
   );

@@ -21,6 +21,7 @@ function aFold(options: Partial<FoldOptions<Item, string>> = {}) {
     sizeOf: ({ size }) => size,
     sizeMax: 3,
     runsMax: 2,
+    runsPerKeyMax: 1,
     waitMaxMs: 1_000,
     run: (items) =>
       new Promise((resolve, reject) => {
@@ -83,6 +84,18 @@ test('keys run side by side, no more than so many, and take turns', async () => 
   expect(runs.map(({ names }) => names)).toEqual(['a', 'c', 'd', 'b']);
   runs[2]?.finish();
   runs[3]?.finish();
+  await Promise.all(all);
+});
+
+test('a key has no more runs at a time than it may, whatever the others leave free', async () => {
+  const { add, runs } = aFold({ runsMax: 4, runsPerKeyMax: 2 });
+  const all = ['a', 'b', 'c', 'd'].map((name) => add('x', name));
+  all.push(add('y', 'e'));
+  expect(runs.map(({ names }) => names)).toEqual(['a', 'b', 'e']);
+  runs[1]?.finish();
+  await turn();
+  expect(runs.map(({ names }) => names)).toEqual(['a', 'b', 'e', 'cd']);
+  for (const run of runs) run.finish();
   await Promise.all(all);
 });
 

@@ -1,5 +1,5 @@
-// Folds what waits at the same time into one run: items of one key are run together, one run per
-// key at a time, so that a product's transactions do not queue for the same row's lock on many
+// Folds what waits at the same time into one run: items of one key are run together, in few runs
+// at a time, so that a product's transactions do not queue for the same row's lock on many
 // connections, and a busy product does not keep the others waiting.
 
 /** The item waited too long for its turn and was not run. */
@@ -12,8 +12,9 @@ export interface FoldOptions<Item, Result> {
   /** A run takes items until their sizes reach `sizeMax`, and always at least one. */
   readonly sizeOf: (item: Item) => number;
   readonly sizeMax: number;
-  /** Runs at a time, of different keys. */
+  /** Runs at a time, of all keys and of one. */
   readonly runsMax: number;
+  readonly runsPerKeyMax: number;
   readonly waitMaxMs: number;
   /** Runs items of one key. One result for each; where it throws, all of them fail with that. */
   readonly run: (items: readonly Item[]) => Promise<readonly Result[]>;
@@ -26,48 +27,61 @@ interface Entry<Item, Result> {
   readonly reject: (reason: unknown) => void;
 }
 
+/** A key's items that wait for their run, and how many runs it has now. */
+interface Lane<Item, Result> {
+  readonly key: string;
+  readonly entries: Entry<Item, Result>[];
+  runs: number;
+  isReady: boolean;
+}
+
 /** A function that has its item run, together with others, and resolves with the item's result. */
 export function createFold<Item, Result>(
   options: FoldOptions<Item, Result>,
 ): (item: Item) => Promise<Result> {
-  const lanes = new Map<string, Entry<Item, Result>[]>();
-  /** Keys that have items and are not running, in the order in which they get their turn. */
-  const ready: string[] = [];
+  const lanes = new Map<string, Lane<Item, Result>>();
+  /** Lanes that have items and may run, in the order in which they get their turn. */
+  const ready: Lane<Item, Result>[] = [];
   let runs = 0;
 
-  const turn = async (key: string, lane: Entry<Item, Result>[]) => {
-    const entries = takeFrom(lane, options);
+  const makeReady = (lane: Lane<Item, Result>) => {
+    if (lane.isReady || lane.entries.length === 0 || lane.runs >= options.runsPerKeyMax) return;
+    lane.isReady = true;
+    ready.push(lane);
+  };
+
+  const turn = async (lane: Lane<Item, Result>) => {
+    const entries = takeFrom(lane.entries, options);
+    makeReady(lane);
     try {
       if (entries.length > 0) await runEntries(entries, options);
     } finally {
       runs -= 1;
-      if (lane.length > 0) ready.push(key);
-      else lanes.delete(key);
+      lane.runs -= 1;
+      makeReady(lane);
+      if (lane.runs === 0 && lane.entries.length === 0) lanes.delete(lane.key);
       next();
     }
   };
 
   const next = () => {
     while (runs < options.runsMax) {
-      const key = ready.shift();
-      const lane = key === undefined ? undefined : lanes.get(key);
-      if (key === undefined || lane === undefined) return;
+      const lane = ready.shift();
+      if (lane === undefined) return;
+      lane.isReady = false;
       runs += 1;
-      void turn(key, lane);
+      lane.runs += 1;
+      void turn(lane);
     }
   };
 
   return function fold(item) {
     return new Promise<Result>((resolve, reject) => {
-      const entry = { item, since: performance.now(), resolve, reject };
       const key = options.keyOf(item);
-      const lane = lanes.get(key);
-      if (lane !== undefined) {
-        lane.push(entry);
-        return;
-      }
-      lanes.set(key, [entry]);
-      ready.push(key);
+      const lane = lanes.get(key) ?? { key, entries: [], runs: 0, isReady: false };
+      lanes.set(key, lane);
+      lane.entries.push({ item, since: performance.now(), resolve, reject });
+      makeReady(lane);
       next();
     });
   };

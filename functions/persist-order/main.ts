@@ -13,7 +13,7 @@ import { noteStatus } from '#lib/sale/note-status.ts';
 import { createLog } from '#lib/telemetry/log.ts';
 import { createRegistry, serveMetrics } from '#lib/telemetry/metrics.ts';
 import { createApp } from './app.ts';
-import { createPersistMetrics } from './metrics.ts';
+import { createPersistMetrics, watchOf } from './metrics.ts';
 import { createWrite } from './write.ts';
 
 async function start(): Promise<void> {
@@ -31,6 +31,7 @@ async function start(): Promise<void> {
   const { db, pool } = connectMysql(env.SECKILL_MYSQL_URL, persistConnections);
   const redis = connectRedis(env.SECKILL_REDIS_URL, log);
   const readiness = createReadiness();
+  const metrics = createPersistMetrics(registry);
   const { app, settle } = createApp({
     readiness,
     sink: {
@@ -39,12 +40,12 @@ async function start(): Promise<void> {
       log,
       now: Date.now,
     },
-    metrics: createPersistMetrics(registry),
-    write: createWrite(pool, () => Date.now() * 1_000),
+    metrics,
+    write: createWrite(pool, { nowUs: () => Date.now() * 1_000, watch: watchOf(metrics) }),
     note: (productId, statuses) => noteStatus(redis, productId, statuses),
   });
   const host = env.SECKILL_HOST;
-  const metrics = await serveMetrics(registry, { host, port: env.SECKILL_METRICS_PORT });
+  const metricsServer = await serveMetrics(registry, { host, port: env.SECKILL_METRICS_PORT });
   const { server } = await listen(app, { host, port: env.PORT, log });
   onTermination(log, async () => {
     readiness.drain();
@@ -52,7 +53,7 @@ async function start(): Promise<void> {
     await settle();
     redis.disconnect();
     await pool.end();
-    metrics.close();
+    metricsServer.close();
   });
   // The newest table that is written here, not only the server: before its migration nothing can
   // be. Redis does not gate it, since rows are written without.

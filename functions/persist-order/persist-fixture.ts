@@ -14,7 +14,7 @@ import { connectRedis } from '#lib/redis/connect.ts';
 import { noteStatus } from '#lib/sale/note-status.ts';
 import { requestOf } from '#lib/testing/order-events.ts';
 import { createApp } from './app.ts';
-import { createPersistMetrics } from './metrics.ts';
+import { createPersistMetrics, watchOf } from './metrics.ts';
 import { createWrite } from './write.ts';
 
 export type SinkEnvironment = Pick<
@@ -28,11 +28,16 @@ export function startSink(env: SinkEnvironment, deadlineMs?: number) {
   const { db, pool } = connectMysql(env.SECKILL_MYSQL_URL, persistConnections);
   const redis = connectRedis(env.SECKILL_REDIS_URL, log);
   const keys = env.SECKILL_SIGNING_KEYS;
+  const metrics = createPersistMetrics(registry);
   const { app, settle } = createApp({
     readiness: createReadiness(),
     sink: { signingKeys: keys, metrics: createSinkMetrics(registry), log, now: Date.now },
-    metrics: createPersistMetrics(registry),
-    write: createWrite(pool, () => Date.now() * 1_000, deadlineMs),
+    metrics,
+    write: createWrite(pool, {
+      nowUs: () => Date.now() * 1_000,
+      watch: watchOf(metrics),
+      ...(deadlineMs === undefined ? {} : { deadlineMs }),
+    }),
     note: (productId, statuses) => noteStatus(redis, productId, statuses),
   });
   return {

@@ -1,7 +1,8 @@
 import type { RowDataPacket } from 'mysql2/promise';
-import { afterAll, beforeAll, expect, test } from 'vitest';
+import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
 import { readEnvironment } from '#lib/environment.ts';
 import { connectMysql } from '#lib/mysql/connect.ts';
+import type { Contention } from '#lib/mysql/contention.ts';
 import { mysqlErrorOf } from '#lib/mysql/error.ts';
 import { uniqueName } from '#lib/testing/unique.ts';
 import { DeadlineExceeded, withConnection } from './transaction.ts';
@@ -19,6 +20,17 @@ afterAll(async () => {
   await pool.end();
 });
 
+const within = (deadlineMs: number) => ({
+  deadline: performance.now() + deadlineMs,
+  onRetry: (reason: Contention) => {
+    retries.push(reason);
+  },
+});
+const retries: Contention[] = [];
+beforeEach(() => {
+  retries.length = 0;
+});
+
 async function counters(): Promise<number[]> {
   const [rows] = await pool.query<RowDataPacket[]>(`select n from ${table} order by id`);
   return rows.map(({ n }) => Number(n));
@@ -33,7 +45,7 @@ test('two that deadlock both come through, each once', async () => {
     bothHold = resolve;
   });
   const raise = (first: number, second: number) =>
-    withConnection(pool, 5_000, async (connection) => {
+    withConnection(pool, within(5_000), async (connection) => {
       attempts += 1;
       await connection.beginTransaction();
       await connection.query(`update ${table} set n = n + 1 where id = ${first}`);
@@ -45,6 +57,7 @@ test('two that deadlock both come through, each once', async () => {
     });
   await Promise.all([raise(1, 2), raise(2, 1)]);
   expect(attempts).toBe(3);
+  expect(retries).toEqual(['deadlock']);
   expect(await counters()).toEqual(before.map((n) => n + 2));
 });
 
@@ -54,7 +67,7 @@ test('who does not get a row’s lock before the deadline fails, and changes not
   await holder.beginTransaction();
   await holder.query(`select * from ${table} for update`);
   const startedAt = performance.now();
-  const failed = withConnection(pool, 300, async (connection) => {
+  const failed = withConnection(pool, within(300), async (connection) => {
     await connection.beginTransaction();
     await connection.query(`update ${table} set n = n + 1`);
     await connection.commit();
@@ -70,7 +83,7 @@ test('an error is passed on at once, its transaction rolled back, its connection
   const before = await counters();
   for (let attempt = 0; attempt < 5; attempt += 1) {
     let attempts = 0;
-    const failed = withConnection(pool, 5_000, async (connection) => {
+    const failed = withConnection(pool, within(5_000), async (connection) => {
       attempts += 1;
       await connection.beginTransaction();
       await connection.query(`update ${table} set n = 99`);

@@ -3,38 +3,27 @@
 
 import { setTimeout } from 'node:timers/promises';
 import type { Pool, PoolConnection } from 'mysql2/promise';
-import { mysqlErrorOf } from '#lib/mysql/error.ts';
+import { type RepeatOptions, repeatWhereLost } from '#lib/mysql/contention.ts';
 
 /** MySQL did not answer in time; whether it committed is unknown. */
 export class DeadlineExceeded extends Error {
   override readonly name = 'DeadlineExceeded';
 }
 
-/** The transaction lost to another one and was not carried out: the same again may succeed. */
-const contention: ReadonlySet<string> = new Set(['ER_LOCK_DEADLOCK', 'ER_LOCK_WAIT_TIMEOUT']);
-const backOffMs = 20;
-const backOffMaxMs = 500;
-
 /**
- * Resolves with what `work` resolves with. `work` begins and ends its transaction; where it
- * throws, the connection is closed and so rolled back. Throws what `work` threw last, or DeadlineExceeded after `deadlineMs`.
+ * Resolves with what `work` resolves with; it is told which attempt it is, from 0. `work` begins
+ * and ends its transaction; where it throws, the connection is closed and so rolled back. Throws
+ * what `work` threw last, or DeadlineExceeded.
  */
-export async function withConnection<Result>(
+export function withConnection<Result>(
   pool: Pool,
-  deadlineMs: number,
-  work: (connection: PoolConnection) => Promise<Result>,
+  options: RepeatOptions,
+  work: (connection: PoolConnection, attempt: number) => Promise<Result>,
 ): Promise<Result> {
-  const deadline = performance.now() + deadlineMs;
-  for (let attempt = 0; ; attempt += 1) {
-    try {
-      return await once(pool, deadline - performance.now(), work);
-    } catch (error) {
-      const wait = Math.min(backOffMs * 2 ** attempt, backOffMaxMs) * (0.5 + Math.random());
-      const inTime = performance.now() + wait < deadline;
-      if (!inTime || !contention.has(mysqlErrorOf(error).code)) throw error;
-      await setTimeout(wait);
-    }
-  }
+  return repeatWhereLost((attempt) => {
+    const timeLeftMs = options.deadline - performance.now();
+    return once(pool, timeLeftMs, (connection) => work(connection, attempt));
+  }, options);
 }
 
 async function once<Result>(

@@ -6,7 +6,9 @@
 import { setTimeout } from 'node:timers/promises';
 import { and, eq, inArray, sql } from 'drizzle-orm';
 import { restoreBuyers } from '#lib/board/cancelled.ts';
+import { mysqlSilenceMaxMs } from '#lib/constants.ts';
 import { crashPoint } from '#lib/crash-point.ts';
+import { repeatWhereLost } from '#lib/mysql/contention.ts';
 import { orders, orderUnits, products } from '#lib/mysql/schema.ts';
 import { saleKeys } from '#lib/names.ts';
 import { productIdOf } from '#lib/order-id.ts';
@@ -51,9 +53,13 @@ export async function cancelOrder(
   const { mysql, redis, seller } = dependencies;
   const productId = productIdOf(orderId);
   await awaitRow(dependencies, orderId);
+  const cancellation = { orderId, productId, operation, reason };
+  // Where MySQL goes through a whole small table for the units, it meets those of transactions of
+  // persist-order that wait for the product, and one of the two has to begin anew.
   const inMysql = () =>
-    mysql.db.transaction((transaction) =>
-      cancelInMysql(transaction, { orderId, productId, operation, reason }),
+    repeatWhereLost(
+      () => mysql.db.transaction((transaction) => cancelInMysql(transaction, cancellation)),
+      { deadline: performance.now() + mysqlSilenceMaxMs },
     );
   try {
     await seller.exclusively(productId, async (fence) => {

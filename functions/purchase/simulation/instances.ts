@@ -114,7 +114,7 @@ export function createPersist(
   const { pool } = mysql.connect();
   const client = redis.connect();
   const { time } = stores;
-  const write = createWrite(pool, () => Date.now() * 1_000);
+  const write = createWrite(pool, { nowUs: () => Date.now() * 1_000 });
   return {
     process,
     async deliver({ headers, value }) {

@@ -118,7 +118,7 @@ export function openBench(mysqlUrl?: string): Bench {
   });
   const etcd = connectEtcd({ endpoints: environment.SECKILL_ETCD_ENDPOINTS });
   const closers: (() => Promise<unknown>)[] = [];
-  const write = createWrite(mysql.pool, () => Date.now() * 1_000);
+  const write = createWrite(mysql.pool, { nowUs: () => Date.now() * 1_000 });
 
   return {
     ...{ redis, mysql, brokers, etcd, signingKeys },

@@ -209,11 +209,13 @@ const schedules: Readonly<
   },
 };
 
+const worldsMax = 5;
+
 describe.each(Object.keys(guards) as Guard[])('the %s', { timeout: 60_000 }, (guard) => {
   const { stock = 50, run } = schedules[guard];
 
-  async function play(without: Guard | undefined): Promise<string[]> {
-    const stage = await openStage(database, without, stock);
+  async function play(without: Guard | undefined, seed?: string): Promise<string[]> {
+    const stage = await openStage(database, without, stock, seed);
     await run(stage);
     // Without its guard, it need not come to rest.
     await stage.settle(without === undefined ? undefined : 20 * second);
@@ -225,7 +227,12 @@ describe.each(Object.keys(guards) as Guard[])('the %s', { timeout: 60_000 }, (gu
   });
 
   test('is taken away: a promise is broken', async () => {
-    const problems = await play(guard);
-    expect(problems.join('\n')).toMatch(/lost|answered twice|oversold/);
+    // What the end heals in one world by chance, it does not in another.
+    const broken = /lost|answered twice|oversold/;
+    let problems = '';
+    for (let world = 1; world <= worldsMax && !broken.test(problems); world += 1) {
+      problems = (await play(guard, `written ${world}`)).join('\n');
+    }
+    expect(problems).toMatch(broken);
   });
 });

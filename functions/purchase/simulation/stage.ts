@@ -23,14 +23,18 @@ export interface Stage extends World {
   inside<T>(instance: PurchaseInstance, run: () => Promise<T>): Promise<T>;
 }
 
-/** Everything answers within milliseconds; a guard that is named is taken away. */
+/**
+ * Everything answers within milliseconds; a guard that is named is taken away. The seed is for
+ * what is not written: how the world comes to rest in the end.
+ */
 export async function openStage(
   database: Database,
   guard: Guard | undefined,
   stock: number,
+  seed = 'written',
 ): Promise<Stage> {
   const world = await createWorld({
-    ...{ seed: 'written', database },
+    ...{ seed, database },
     sale: { stock, limitPerUser: stock, usersCount: 1_000_000, quantityMax: 1 },
     delivery: { slow: 0, repeated: 0, answerLost: 0, retriesMax: 1_000 },
     ...(guard === undefined ? {} : { without: guards[guard] }),

@@ -25,6 +25,7 @@ export function createRecord(
     sizeOf: ({ orders }) => orders.length,
     sizeMax: recordedOrdersMax,
     runsMax,
+    runsPerKeyMax: 1,
     waitMaxMs,
     run: async (events: readonly OrderEvent[]) => {
       const recorded = await recordBatches(redis, events);

@@ -2,10 +2,13 @@
 // after at once.
 
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { recordBatch, topOf } from '#lib/board/board.ts';
 import { mysqlQueriesAtOnce, reconcileEveryMs } from '#lib/constants.ts';
 import { inParallel } from '#lib/in-parallel.ts';
-import { reconcileKey, saleKeys } from '#lib/names.ts';
+import { productsBoardKey, reconcileKey, saleKeys } from '#lib/names.ts';
+import { readRows } from '#lib/reconcile/facts.ts';
 import type { Reconciliation } from '#lib/reconcile/report.ts';
+import { noteStatus } from '#lib/sale/note-status.ts';
 import { warmSales } from './operate/warm.ts';
 import { createDecide } from './purchase.ts';
 import { eventLogOf } from './recover/read-events.ts';
@@ -48,6 +51,44 @@ async function loadedSale(instance: Instance): Promise<string> {
   await instance.seller.exclusively(productId, () => Promise.resolve());
   return productId;
 }
+
+test('an order that MySQL rejects is off the boards with the next tick, and stays off', async () => {
+  const instance = bench.instance();
+  const productId = await bench.product({ limitPerUser: 5 });
+  for (const [userId, quantity] of [
+    ['ann', 2],
+    ['bob', 1],
+  ] as const) {
+    const purchase = aPurchase(productId, { userId, quantity });
+    expect(await instance.seller.purchase(productId, [purchase])).toEqual([
+      { ...accepted, quantity },
+    ]);
+  }
+  const published = await bench.published(productId);
+  const showAll = async () => {
+    for (const { event } of published) await recordBatch(bench.redis, event);
+  };
+  const shown = async () => [
+    (await topOf(bench.redis, productId, 'quantity', 9)).map(({ member }) => member),
+    await bench.redis.zscore(productsBoardKey, productId),
+  ];
+  await showAll();
+  expect(await shown()).toEqual([['ann', 'bob'], '3']);
+  // Somebody took nearly all of it from MySQL: ann's order cannot become a row as it is.
+  await bench.update(productId, { unsold: 1 });
+  await bench.persistAll(productId);
+  const rows = await readRows(bench.mysql, productId);
+  const statuses = [...rows.values()].map(({ orderId, status }) => [orderId, status] as const);
+  expect(statuses.map(([, status]) => status).sort()).toEqual(['confirmed', 'rejected']);
+  await noteStatus(bench.redis, productId, statuses);
+  await drainAll(dependencies(instance));
+  expect(await shown()).toEqual([['bob'], '1']);
+  expect(instance.rebuilds).toBe(2);
+  await showAll();
+  expect(await shown()).toEqual([['bob'], '1']);
+  await drainAll(dependencies(instance));
+  expect(instance.rebuilds).toBe(2);
+});
 
 describe('reconciling by the tick', () => {
   test('two instances are ticked at once: each sale is reconciled once in a minute', async () => {

@@ -10,7 +10,14 @@ import { operations, products } from '#lib/mysql/schema.ts';
 import { reconcileKey } from '#lib/names.ts';
 import type { Reconciliation } from '#lib/reconcile/report.ts';
 import type { RedisClient } from '#lib/redis/connect.ts';
-import { type Snapshot, takeSnapshot, whyUnfit } from '#lib/sale/snapshot.ts';
+import type { Fence } from '#lib/sale/sale.ts';
+import {
+  discardSale,
+  hasRejections,
+  type Snapshot,
+  takeSnapshot,
+  whyUnfit,
+} from '#lib/sale/snapshot.ts';
 import type { Log } from '#lib/telemetry/log.ts';
 import type { ProductRow } from './catalogue.ts';
 import { finishChanges, openCancellations } from './operate/finish-changes.ts';
@@ -34,13 +41,17 @@ interface Dependencies {
  * ago is left to whoever is publishing it. Throws where MySQL is away.
  */
 export async function drainAll(dependencies: Dependencies, sparedMs = 0): Promise<number> {
-  const { mysql, seller, log } = dependencies;
+  const { redis, mysql, seller, log } = dependencies;
   const cancelled = await recentlyCancelled(mysql);
   const helped = await inParallel(await salesOf(mysql), mysqlQueriesAtOnce, async (sale) => {
     const { productId } = sale;
     try {
+      const snapshot = await takeSnapshot(redis, productId);
+      const isWrong = hasRejections(snapshot);
+      if (isWrong) await seller.exclusively(productId, (fence) => discard(redis, productId, fence));
       const hasCancellations = cancelled.has(productId);
-      if (await isWell(dependencies, sale, hasCancellations, sparedMs)) return false;
+      const look = { snapshot, hasCancellations, sparedMs };
+      if (!isWrong && (await isWell(dependencies, sale, look))) return false;
       await seller.exclusively(productId, (fence) => finishChanges(dependencies, productId, fence));
       return true;
     } catch (error) {
@@ -71,14 +82,25 @@ async function recentlyCancelled({ db }: MysqlClient): Promise<ReadonlySet<strin
   return new Set(rows.map(({ productId }) => productId));
 }
 
+/** Whoever takes the lock next makes the sale anew from the rows, and its boards. */
+async function discard(redis: RedisClient, productId: string, fence: Fence): Promise<void> {
+  const now = await takeSnapshot(redis, productId, fence);
+  // Another instance was ticked, too, and has done it.
+  if (now !== 'refused' && hasRejections(now)) await discardSale(redis, productId, fence);
+}
+
+interface Look {
+  readonly snapshot: Snapshot;
+  readonly hasCancellations: boolean;
+  readonly sparedMs: number;
+}
+
 /** A sale that is well is left to whoever sells it: asking for its lock would cost them a turn. */
 async function isWell(
   { redis, mysql }: Dependencies,
   sale: ProductRow,
-  hasCancellations: boolean,
-  sparedMs: number,
+  { snapshot, hasCancellations, sparedMs }: Look,
 ): Promise<boolean> {
-  const snapshot = await takeSnapshot(redis, sale.productId);
   if (whyUnfit(snapshot)) return false;
   if (isPendingFor(snapshot, sparedMs)) return false;
   const wanted = [sale.state, sale.opensAt ?? '', sale.closesAt ?? '', sale.stock];

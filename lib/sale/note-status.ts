@@ -6,7 +6,7 @@ import type { RedisClient } from '#lib/redis/connect.ts';
 import { loadScript } from '#lib/redis/script.ts';
 import type { OrderStatus } from './order-record.ts';
 
-const noteStatusScript = loadScript(import.meta.dirname, 'note-status-1.lua');
+const noteStatusScript = loadScript(import.meta.dirname, 'note-status-2.lua');
 
 /** What an accepted order can become. */
 export type FinalStatus = Exclude<OrderStatus, 'accepted'>;
@@ -23,6 +23,7 @@ export async function noteStatus(
 ): Promise<number> {
   const notes = statuses.filter(([, status]) => status !== 'cancelled');
   if (notes.length === 0) return 0;
-  const reply = await noteStatusScript.run(redis, [saleKeys(productId).orders], notes.flat());
+  const { orders, sale } = saleKeys(productId);
+  const reply = await noteStatusScript.run(redis, [orders, sale], notes.flat());
   return Number(reply);
 }

@@ -111,3 +111,11 @@ export function whyUnfit({ fields, orders, buyers, outbox, process }: Snapshot):
   if (outbox.size < Number(fields.get('outbox_batches') ?? 0)) return 'not_whole';
   return undefined;
 }
+
+/**
+ * Whether MySQL has rejected orders since the sale was loaded: then Redis has sold units that are
+ * not free, and counts them for buyers, as the boards do. Only a rebuild makes that good.
+ */
+export function hasRejections({ fields }: Snapshot): boolean {
+  return Number(fields.get('rejects') ?? 0) > 0;
+}

@@ -8,7 +8,7 @@ import { orders, products } from '#lib/mysql/schema.ts';
 import { saleKeys } from '#lib/names.ts';
 import type { RedisClient } from '#lib/redis/connect.ts';
 import type { Fence } from '#lib/sale/sale.ts';
-import { takeSnapshot, whyUnfit } from '#lib/sale/snapshot.ts';
+import { hasRejections, takeSnapshot, whyUnfit } from '#lib/sale/snapshot.ts';
 import type { Sale } from '../catalogue.ts';
 import { change, type OperateDependencies, present } from '../operate.ts';
 import { finishChanges } from './finish-changes.ts';
@@ -52,6 +52,8 @@ async function settle(
   // Redis may have lost the sale since the lock was taken: what is not whole proves nothing.
   const seen = await takeSnapshot(redis, productId, fence);
   if (seen === 'refused' || whyUnfit(seen)) return;
+  // The tick has it made anew first, and its boards: afterwards nobody would.
+  if (hasRejections(seen)) return;
   const [rows] = await mysql.db
     .select({ count: count() })
     .from(orders)

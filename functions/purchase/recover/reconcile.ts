@@ -128,7 +128,8 @@ async function readAll(
   if (!figures) throw new UnknownProduct(productId);
   const fits = figures.rows === cut.orders || !delivery['persist-order'];
   const few = limits.deepOrdersMax ?? deepOrdersMax;
-  const isDeep = deep || cut.orders <= few || !fits;
+  // A rejected order that Redis has not been told of is found by its row alone.
+  const isDeep = deep || cut.orders <= few || !fits || figures.rejected > 0;
   return { figures, details: isDeep ? await readDetails(redis, productId) : undefined };
 }
 

@@ -10,11 +10,11 @@ import {
   persistTransactionsPerProduct,
   persistWaitMaxMs,
 } from '#lib/constants.ts';
+import { createFold } from '#lib/fold.ts';
 import type { OrderBatch, Refusal } from '#lib/http/cloud-event.ts';
 import type { Contention } from '#lib/mysql/contention.ts';
 import { isRefused } from '#lib/mysql/error.ts';
 import type { BatchResult } from './decide.ts';
-import { createFold } from './fold.ts';
 import { type PersistInput, persist, persistAsNew } from './persist.ts';
 import { type Failure, splitWhereRefused, type WrittenBatch } from './split.ts';
 import { withConnection } from './transaction.ts';

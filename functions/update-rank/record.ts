@@ -1,9 +1,9 @@
 // The way of an event onto the boards: it waits for its product's turn, and is folded with what
 // waits beside it into one command for each board.
 
-import { createFold } from '#functions/persist-order/fold.ts';
 import { type Recorded, recordBatches, recordedOrdersMax } from '#lib/board/board.ts';
 import { redisCommandTimeoutMs } from '#lib/constants.ts';
+import { createFold } from '#lib/fold.ts';
 import type { OrderEvent } from '#lib/order-event.ts';
 import type { RedisClient } from '#lib/redis/connect.ts';
 

@@ -23,9 +23,25 @@ import { epochUsOf, isoTimeOf } from '#lib/order-event.ts';
  */
 const epochUs = customType<{ data: number; driverData: string }>({
   dataType: () => 'datetime(6)',
-  toDriver: (us) => isoTimeOf(us).slice(0, -1).replace('T', ' '),
+  toDriver: (us) => datetimeOf(us),
   fromDriver: (text) => epochUsOf(`${text.replace(' ', 'T')}Z`),
 });
+
+/** The latest milliseconds and their texts: the times of a batch's rows are of a few of them. */
+const knownMs = new Float64Array(64).fill(Number.NaN);
+const knownTexts: string[] = [];
+
+function datetimeOf(us: number): string {
+  const ms = Math.floor(us / 1_000);
+  const slot = ms % knownMs.length;
+  if (knownMs[slot] !== ms) {
+    knownTexts[slot] = isoTimeOf(ms * 1_000)
+      .slice(0, -4)
+      .replace('T', ' ');
+    knownMs[slot] = ms;
+  }
+  return `${knownTexts[slot]}${String(us % 1_000).padStart(3, '0')}`;
+}
 
 /** Ids compare byte by byte: `A` and `a` are two users. */
 const id = (name: string, length: number) =>

@@ -16,6 +16,8 @@ export interface Batch {
   readonly delivered: Readonly<Record<Sink, boolean>>;
   /** Whether persist-order refused it for good. */
   readonly dead: boolean;
+  /** Whether persist-order has still to answer for a copy, for instance one that was replayed. */
+  readonly onItsWay: boolean;
 }
 
 /** An order, and the batch that says it was accepted. */
@@ -111,7 +113,7 @@ function outboxId(productId: string, number: string, data: string): string {
 
 function collectBatches(facts: Facts, contents: ReadonlyMap<string, Content>, problems: Findings) {
   const copies = Map.groupBy(facts.kafka.events, ({ id }) => id);
-  const dead = new Set(facts.kafka.deadLetters['persist-order'].map(({ id }) => id));
+  const dead = Map.groupBy(facts.kafka.deadLetters['persist-order'], ({ id }) => id);
   const pending = new Set(
     [...facts.redis.outbox].map(([number, data]) => outboxId(facts.productId, number, data)),
   );
@@ -134,6 +136,7 @@ function collectBatches(facts: Facts, contents: ReadonlyMap<string, Content>, pr
         'update-rank': isDelivered(facts, copies.get(id), 'update-rank'),
       },
       dead: dead.has(id),
+      onItsWay: isOnItsWay(facts, copies.get(id), dead.get(id)),
     };
     batches.set(id, batch);
     if (batch.pending) outbox.set(number, batch);
@@ -162,4 +165,21 @@ function numberIn(id: string, { productId, generation }: OrderEvent): number | u
 function isDelivered(facts: Facts, copies: readonly EventFact[] = [], sink: Sink): boolean {
   const committed = facts.kafka.committed[sink];
   return copies.some(({ partition, offset }) => offset < (committed.get(partition) ?? 0));
+}
+
+/**
+ * Whether a copy is neither delivered nor in the dead letters: one may have died whose offset is
+ * not committed yet, because of others before it.
+ */
+function isOnItsWay(
+  facts: Facts,
+  copies: readonly EventFact[] = [],
+  letters: readonly EventFact[] = [],
+): boolean {
+  const died = new Set(letters.map(({ origin }) => origin));
+  if (died.has(undefined)) return false;
+  return copies.some(
+    (copy) =>
+      !isDelivered(facts, [copy], 'persist-order') && !died.has(`${copy.partition}/${copy.offset}`),
+  );
 }

@@ -41,8 +41,9 @@ export function findLost(look: Look): ReadonlySet<string> {
   }
   for (const [orderId, { batch }] of accepted.byId) {
     if (rows.has(orderId) || batch.pending) continue;
-    if (batch.dead) lose('Lost: orders are in the dead letters', orderId);
-    else if (batch.delivered['persist-order'] || redisOrders.get(orderId)?.status === 'confirmed') {
+    const hadRow = redisOrders.get(orderId)?.status === 'confirmed';
+    if (batch.dead && !batch.onItsWay) lose('Lost: orders are in the dead letters', orderId);
+    else if (hadRow || (batch.delivered['persist-order'] && !batch.onItsWay)) {
       lose('Lost: orders were delivered and have no row', orderId);
     } else waiting.add('Accepted orders wait for their rows', orderId);
   }

@@ -352,6 +352,29 @@ test('an order in the dead letters is lost until it is replayed', () => {
   expect(check(changed(bury))).toMatchObject({ lost: 0, ok: true });
 });
 
+test('a replayed order is waited for until it has a row or died again', () => {
+  const replayed = withoutAnnsRow(({ kafka }) => {
+    const event = kafka.events[0] as EventFact;
+    const letter = { ...event, partition: 0, offset: 0 };
+    // Dead, though its offset is not committed because of others before it.
+    const died = { ...event, offset: 17 };
+    kafka.events.push(died, { ...event, offset: 18 });
+    kafka.deadLetters['persist-order'] = [
+      { ...letter, origin: `${event.partition}/${event.offset}` },
+      { ...letter, offset: 1, origin: `${event.partition}/17` },
+    ];
+  });
+  expect(check(replayed)).toMatchObject({ lost: 0, settling: true, problems: [] });
+  const again = writable(replayed);
+  const [letter] = again.kafka.deadLetters['persist-order'];
+  again.kafka.deadLetters['persist-order'].push({ ...(letter as EventFact), origin: '1/18' });
+  expect(check(again)).toMatchObject({ lost: 1, settling: false });
+  const delivered = writable(replayed);
+  delivered.kafka.committed['persist-order'].set(1, 19);
+  expect(check(delivered)).toMatchObject({ lost: 1, settling: false });
+  expect(check({ ...replayed, mysql: cleanFacts().mysql })).toMatchObject({ lost: 0, ok: true });
+});
+
 test('an order that Redis accepted and nobody else knows is lost', () => {
   const facts = withoutAnnsRow(({ kafka }) => {
     const event = cleanEvent('p-1', 1);

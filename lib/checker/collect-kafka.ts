@@ -43,7 +43,14 @@ async function readEvents(
   const filter = (headers: Readonly<Record<string, string>>) => headers.ce_subject === productId;
   for await (const record of readTopic({ brokers, topic, filter, ...bounds })) {
     const { partition, offset, headers, value } = record;
-    events.push({ partition, offset, id: headers.ce_id ?? '', data: value.toString() });
+    const event = { partition, offset, id: headers.ce_id ?? '', data: value.toString() };
+    events.push({ ...event, origin: originIn(headers) });
   }
   return events;
+}
+
+/** The dispatcher writes it to whatever it delivers; in the topic of orders there is none. */
+function originIn(headers: Readonly<Record<string, string>>): string | undefined {
+  const { ce_knativekafkapartition: partition, ce_knativekafkaoffset: offset } = headers;
+  return partition === undefined || offset === undefined ? undefined : `${partition}/${offset}`;
 }

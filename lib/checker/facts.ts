@@ -47,6 +47,8 @@ export interface EventFact {
   /** `ce_id`: the batch. */
   readonly id: string;
   readonly data: string;
+  /** Of a dead letter: where the record lay that died, `partition/offset`. */
+  readonly origin?: string | undefined;
 }
 
 export interface KafkaFacts {

@@ -7,7 +7,7 @@ import { count, eq } from 'drizzle-orm';
 import { restoreBoards } from '#lib/board/restore.ts';
 import type { MysqlClient } from '#lib/mysql/connect.ts';
 import { orderUnits, products } from '#lib/mysql/schema.ts';
-import { saleKeys } from '#lib/names.ts';
+import { deadLetterTopics, saleKeys } from '#lib/names.ts';
 import { orderEventSchema } from '#lib/order-event.ts';
 import { compareFields, compareOrders, type Finding } from '#lib/reconcile/compare.ts';
 import { parseBuyer } from '#lib/reconcile/compare-boards.ts';
@@ -17,6 +17,7 @@ import { parseOrders } from '#lib/reconcile/steps.ts';
 import { noteStatus } from '#lib/sale/note-status.ts';
 import type { Fence } from '#lib/sale/sale.ts';
 import { discardSale, type Snapshot, takeSnapshot } from '#lib/sale/snapshot.ts';
+import { droppedBatches } from '../dead-letters/decisions.ts';
 import { finishChanges } from '../operate/finish-changes.ts';
 import { lockProduct, requireProduct } from '../operate/operation.ts';
 import type { PublishedEvent } from '../sell/publish.ts';
@@ -87,11 +88,14 @@ async function republish(
   const { mysql, publisher, readEvents } = dependencies;
   const { generation } = await requireProduct(mysql, productId);
   const events = new Map<string, PublishedEvent>();
+  const dropped = await droppedBatches(mysql, productId, deadLetterTopics['persist-order']);
   // What an older generation lacks is dropped wherever it comes from.
   const marks = await marksOf(mysql, productId, generation);
   for await (const event of readEvents(productId, marks)) {
     // What none of our keys has signed was accepted by nobody that we know of.
     if (!event.signed) continue;
+    // An operator has said never: it would only die again.
+    if (dropped.has(event.batchId)) continue;
     const { orders } = orderEventSchema.parse(JSON.parse(event.data));
     if (orders.some(({ orderId }) => missing.has(orderId))) events.set(event.batchId, event);
   }

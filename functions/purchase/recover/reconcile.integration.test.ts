@@ -2,8 +2,14 @@ import { randomUUID } from 'node:crypto';
 import { and, eq } from 'drizzle-orm';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { recordBatch } from '#lib/board/board.ts';
-import { operations, orders, orderUnits, stockMovements } from '#lib/mysql/schema.ts';
-import { boardKey, productsBoardKey, saleKeys } from '#lib/names.ts';
+import {
+  deadLetterDecisions,
+  operations,
+  orders,
+  orderUnits,
+  stockMovements,
+} from '#lib/mysql/schema.ts';
+import { boardKey, deadLetterTopics, productsBoardKey, saleKeys } from '#lib/names.ts';
 import type { DifferenceCode, Reconciliation, Repair } from '#lib/reconcile/report.ts';
 import { claim, type Purchase } from '#lib/sale/sale.ts';
 import { move } from '../operate/operation.ts';
@@ -353,6 +359,21 @@ describe('what is repaired', () => {
     expect(found).toMatchObject({ ok: true, lost: 0 });
     expect(await run(productId)).toMatchObject({ ok: true, differences: [], rows: 4 });
   });
+});
+
+test('an event that an operator has dropped is not sent again, and its order stays lost', async () => {
+  const sold = await aSale();
+  const { productId } = sold;
+  await undelivered(sold);
+  const before = await bench.published(productId);
+  const open = before.find(({ event }) => event.orders.length === 1);
+  await bench.mysql.db.insert(deadLetterDecisions).values({
+    ...{ topic: deadLetterTopics['persist-order'], partition: 0, offset: Date.now() },
+    ...{ diedMs: 0, productId, batchId: open?.batchId, action: 'dropped', operator: 'ann' },
+    ...{ operationId: randomUUID(), at: Date.now() * 1_000 },
+  });
+  expect(await run(productId)).toMatchObject({ ok: false, lost: 1 });
+  expect(await bench.published(productId)).toHaveLength(before.length);
 });
 
 /** The groups have not answered for so many events. */

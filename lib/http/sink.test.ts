@@ -143,6 +143,8 @@ test('more than an event can hold is refused, announced or not', async () => {
   expect(chunked.headers.get('content-length')).toBeNull();
   for (const response of [announced, await app.request(chunked)]) {
     expect(response.status).toBe(422);
+    // The rest of it is not read: no other request may come after it on the same connection.
+    expect(response.headers.get('connection')).toBe('close');
     expect(await response.json()).toHaveProperty(
       'detail',
       expect.stringMatching(/^the request is longer/),

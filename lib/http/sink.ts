@@ -124,7 +124,10 @@ export function createReceiver(
         const { reason, refused } = refusal;
         metrics.refusals.inc({ reason });
         log.warn({ reason, detail: refused }, 'an event was refused');
-        return deliveryAnswer(result, refused);
+        const answer = deliveryAnswer(result, refused);
+        // What was not read is in the way of the next request.
+        if (reason === 'size') answer.headers.set('connection', 'close');
+        return answer;
       }
       if (failing) log.info('events are consumed again');
       failing = false;

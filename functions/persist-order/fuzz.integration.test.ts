@@ -16,7 +16,7 @@ const plan = fuzzPlan(10_000);
 
 test(`${plan.count} requests that are no event: nothing is written`, {
   ...once,
-  timeout: 300_000,
+  timeout: 600_000,
 }, async () => {
   console.info(await fuzzPersistOrder(await uniqueDatabase(), redis.address, plan));
 });

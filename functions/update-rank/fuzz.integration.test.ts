@@ -15,7 +15,7 @@ const plan = fuzzPlan(10_000);
 
 test(`${plan.count} requests that are no event: no board changes`, {
   ...once,
-  timeout: 300_000,
+  timeout: 600_000,
 }, async () => {
   console.info(await fuzzUpdateRank(redis.address, plan));
 });

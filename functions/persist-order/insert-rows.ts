@@ -36,7 +36,8 @@ export function createInsert<Table extends MySqlTable>(
   return async function insertRows(connection, rows) {
     for (let at = 0; at < rows.length; at += rowsPerStatement) {
       const values = rows.slice(at, at + rowsPerStatement).map(textOf);
-      await connection.query(`${head}${values.join(',')} ${onDuplicate}`);
+      // `null`: without it, mysql2 searches all of the text for placeholders.
+      await connection.query(`${head}${values.join(',')} ${onDuplicate}`, null);
     }
   };
 }

@@ -4,6 +4,7 @@
 import { randomBytes } from 'node:crypto';
 import { setTimeout } from 'node:timers/promises';
 import { signToken } from '#knative/plugin/sign-token.ts';
+import { until } from '#lib/testing/runtime.ts';
 import type { Fleet } from './fleet.ts';
 
 export interface Crowd {
@@ -46,6 +47,17 @@ const knownWithinMs = 180_000;
 
 export function startCrowd(fleet: Fleet, options: CrowdOptions): Crowd {
   return new Buyers(fleet, options);
+}
+
+/** By then a system that was hit is to sell again. */
+export const recoveryDeadlineMs = 90_000;
+
+/** Resolves when so many more have been accepted. */
+export async function more(crowd: Crowd, purchases: number): Promise<void> {
+  const wanted = crowd.accepted.size + purchases;
+  await until(`${wanted} purchases to be accepted`, recoveryDeadlineMs, () =>
+    Promise.resolve(crowd.accepted.size >= wanted || undefined),
+  );
 }
 
 class Buyers implements Crowd {

@@ -43,6 +43,9 @@ export interface Fleet {
   killStore(name: StoreName): Promise<void>;
   /** Starts it again where it was; resolves when it answers. */
   startStore(name: StoreName): Promise<void>;
+  /** It keeps its connections and answers nothing, until thawed. */
+  freezeStore(name: StoreName): void;
+  thawStore(name: StoreName): void;
   stop(): Promise<void>;
 }
 
@@ -101,6 +104,12 @@ export async function startFleet({ lockTtlMs }: { lockTtlMs?: number } = {}): Pr
       },
       async startStore(name) {
         await stores.startAgain(name);
+      },
+      freezeStore(name) {
+        process.kill(processOf(up, name).pid, 'SIGSTOP');
+      },
+      thawStore(name) {
+        process.kill(processOf(up, name).pid, 'SIGCONT');
       },
     };
   } catch (error) {

@@ -6,7 +6,7 @@ import { until } from '#lib/testing/runtime.ts';
 import { uniqueProductId } from '#lib/testing/unique.ts';
 import { sayOnStderr } from '../say.ts';
 import { startTicks } from '../tick.ts';
-import { type Crowd, startCrowd } from './crowd.ts';
+import { type Crowd, more, recoveryDeadlineMs, startCrowd } from './crowd.ts';
 import { type Fleet, startFleet } from './fleet.ts';
 import { judge } from './judge.ts';
 import { createOperator } from './operator.ts';
@@ -17,7 +17,6 @@ const stock = 1_000_000;
 const buyers = 200;
 /** Some hundred purchases a second, which leaves the machine to the system. */
 const thinkMs = 800;
-const recoveryDeadlineMs = 90_000;
 
 const seed = Number(process.env.SEED ?? Math.floor(Math.random() * 2 ** 32));
 let fleet: Fleet;
@@ -88,10 +87,3 @@ function longestPause(acceptedAtMs: readonly number[], sinceMs: number): number 
 }
 
 const seconds = (ms: number) => `${(ms / 1_000).toFixed(1)} s`;
-
-async function more(crowd: Crowd, purchases: number): Promise<void> {
-  const wanted = crowd.accepted.size + purchases;
-  await until(`${wanted} purchases to be accepted`, recoveryDeadlineMs, () =>
-    Promise.resolve(crowd.accepted.size >= wanted || undefined),
-  );
-}

@@ -4,20 +4,17 @@
 // arrive: two orders never fight for a unit that neither has yet.
 
 import { eventBytesMax, eventOrdersMax } from '#lib/constants.ts';
-import {
-  batchIdOf,
-  type EventOrder,
-  type OrderEvent,
-  type UnitRange,
-  unitsIn,
-} from '#lib/order-event.ts';
+import { type EventOrder, type UnitRange, unitsIn } from '#lib/order-event.ts';
 import { orderIdOf } from '#lib/order-id.ts';
 import { randomOf } from '../random.ts';
-
-export interface PlannedEvent {
-  readonly batchId: string;
-  readonly event: OrderEvent;
-}
+import {
+  aSale,
+  type Buyer,
+  eventOf,
+  type PlannedEvent,
+  type Sale,
+  userIdOf,
+} from './planned-sale.ts';
 
 /** What MySQL must hold in the end. */
 export interface Expected {
@@ -47,30 +44,6 @@ export interface SalePlan {
   second(): Generator<PlannedEvent>;
 }
 
-interface Buyer {
-  readonly userId: string;
-  firstAtUs: number;
-  quantity: number;
-}
-
-/** One product's sale as it goes on. */
-interface Sale {
-  readonly productId: string;
-  readonly buyers: Buyer[];
-  /** Each is sold by the opening event. */
-  readonly taken: number[];
-  generation: number;
-  /** Of this generation. */
-  batches: number;
-  /** Of the first generation: its late events have the numbers that follow. */
-  lateBatches: number;
-  nextUnit: number;
-  sold: number;
-  confirmed: number;
-  nowUs: number;
-}
-
-const startUs = 1_790_000_000_000_000;
 const openingOrders = 5;
 /** Buyers who may come again; the others have bought all they want. */
 const buyersKept = 1_000;
@@ -243,46 +216,5 @@ class Planner implements SalePlan {
 
   #upTo(count: number): number {
     return Math.floor(this.#random() * count);
-  }
-}
-
-function aSale(productId: string): Sale {
-  return {
-    ...{ productId, buyers: [], taken: [], generation: 1, batches: 0, lateBatches: 0 },
-    ...{ nextUnit: 1, sold: 0, confirmed: 0, nowUs: startUs },
-  };
-}
-
-/** In the order in which the sale's script writes an event. */
-function eventOf(
-  { productId, nowUs }: Sale,
-  generation: number,
-  batchNumber: number,
-  orders: EventOrder[],
-): PlannedEvent {
-  return {
-    batchId: batchIdOf(productId, generation, batchNumber),
-    event: {
-      ...{ productId, generation, acceptedAt: nowUs },
-      ...{ unitPrice: 9_900, currency: 'CNY', orders },
-    },
-  };
-}
-
-/** Some are long, of letters that take several bytes, or differ from another's by little. */
-function userIdOf(n: number): string {
-  switch (n % 40) {
-    case 7:
-      return `买家-${n}`;
-    case 8:
-      return `"buyer" \\ ${n}|1`;
-    case 9:
-      return `${'b'.repeat(110)}-${n}`;
-    case 11:
-      return `BUYER-${n - 1}`;
-    case 12:
-      return `buyer-${n - 2} `;
-    default:
-      return `buyer-${n}`;
   }
 }

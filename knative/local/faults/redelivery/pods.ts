@@ -3,9 +3,6 @@
 
 import { rmSync } from 'node:fs';
 import { join, resolve } from 'node:path';
-import { readProgress } from '#lib/kafka/read-progress.ts';
-import { markTopics } from '#lib/kafka/topic-marks.ts';
-import { consumerGroups, deadLetterTopics, ordersTopic } from '#lib/names.ts';
 import { uniqueName } from '#lib/testing/unique.ts';
 import { buildFunction, type FunctionName } from '../../build.ts';
 import { choosePorts, distFolder, functionService, sourceRunnerService } from '../../functions.ts';
@@ -98,21 +95,4 @@ async function createPod(
     }),
     runner: createMember({ ...sourceRunnerService(around), name: `source-runner-${name}` }),
   };
-}
-
-/** Whether both groups have committed everything that the topic holds. */
-export async function isAllCommitted({ brokers }: Pods): Promise<boolean> {
-  const groups = Object.values(consumerGroups);
-  const { committed, ends } = await readProgress(brokers, ordersTopic, groups);
-  return groups.every((group) =>
-    [...ends].every(([partition, end]) => (committed.get(group)?.get(partition) ?? 0) >= end),
-  );
-}
-
-/** How many events are in the dead-letter topics. */
-export async function countDeadLetters({ brokers }: Pods): Promise<number> {
-  const { ends } = await markTopics(brokers, Object.values(deadLetterTopics));
-  return Object.values(ends)
-    .flatMap((partitions) => Object.values(partitions))
-    .reduce((sum, end) => sum + end, 0);
 }

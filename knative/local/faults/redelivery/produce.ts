@@ -2,7 +2,8 @@
 // of one event lie in several, and are delivered at the same time.
 
 import { sendBytesMax } from '#lib/constants.ts';
-import { connectProducer, type Message } from '#lib/kafka/producer.ts';
+import { connectProducer, type EventProducer, type Message } from '#lib/kafka/producer.ts';
+import { KafkaUnavailable } from '#lib/kafka/unavailable.ts';
 import { ordersPartitions, ordersTopic } from '#lib/names.ts';
 import type { Spool } from './spool.ts';
 
@@ -19,10 +20,12 @@ export interface ProduceOptions {
 /** At once; a slow sale has more sends. */
 const eventsPerSendMax = 10;
 
-/** Resolves when all are in the topic. Throws KafkaUnavailable. */
+const triesMax = 20;
+
+/** Resolves when all are in the topic; some may be there once more, as `purchase` would have it. */
 export async function produce(options: ProduceOptions): Promise<void> {
   const { spool, indexes, random, mayGoOn } = options;
-  const producer = await connectProducer(options.brokers);
+  const sender = createSender(options.brokers);
   let parcel: Message[] = [];
   let bytes = 0;
   for (const [sent, index] of indexes.entries()) {
@@ -30,12 +33,39 @@ export async function produce(options: ProduceOptions): Promise<void> {
     const length = Buffer.byteLength(message.value);
     if (parcel.length === eventsPerSendMax || bytes + length > sendBytesMax) {
       await mayGoOn(sent);
-      await producer.send(ordersTopic, parcel);
+      await sender.send(parcel);
       [parcel, bytes] = [[], 0];
     }
     parcel.push({ ...message, partition: Math.floor(random() * ordersPartitions) });
     bytes += length;
   }
-  await producer.send(ordersTopic, parcel);
-  producer.discard();
+  await sender.send(parcel);
+  sender.leave();
+}
+
+/** Sends again, by another producer, what Kafka did not acknowledge in time. */
+function createSender(brokers: readonly string[]) {
+  let producer: EventProducer | undefined;
+  const leave = () => {
+    producer?.discard();
+    producer = undefined;
+  };
+  const sendOnce = async (messages: readonly Message[]) => {
+    producer ??= await connectProducer(brokers);
+    await producer.send(ordersTopic, messages);
+  };
+  return {
+    leave,
+    async send(messages: readonly Message[]): Promise<void> {
+      for (let tries = 1; ; tries += 1) {
+        try {
+          await sendOnce(messages);
+          return;
+        } catch (error) {
+          leave();
+          if (!(error instanceof KafkaUnavailable) || tries === triesMax) throw error;
+        }
+      }
+    },
+  };
 }

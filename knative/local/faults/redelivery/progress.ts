@@ -1,6 +1,7 @@
 // What the source runners say they have delivered, added up over their lives.
 
 import { setTimeout } from 'node:timers/promises';
+import { sourcesOf } from '../deliveries.ts';
 import type { Pods } from './pods.ts';
 
 export interface Progress {
@@ -11,14 +12,7 @@ export interface Progress {
   stop(): Promise<void>;
 }
 
-const answerMs = 1_000;
 const betweenLooksMs = 50;
-
-interface SourceCounts {
-  readonly delivered: number;
-  readonly deadLettered: number;
-  readonly dropped: number;
-}
 
 export function watchProgress({ runners }: Pods): Progress {
   const lives = runners.map(({ url }) => ({ url, before: 0, delivered: 0 }));
@@ -47,13 +41,4 @@ export function watchProgress({ runners }: Pods): Progress {
       await looking;
     },
   };
-}
-
-async function sourcesOf(url: string): Promise<readonly SourceCounts[] | undefined> {
-  try {
-    const response = await fetch(`${url}/sources`, { signal: AbortSignal.timeout(answerMs) });
-    return (await response.json()) as readonly SourceCounts[];
-  } catch {
-    return undefined;
-  }
 }

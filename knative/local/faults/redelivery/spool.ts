@@ -3,7 +3,7 @@
 import { type FileHandle, open } from 'node:fs/promises';
 import { messageOf } from '#functions/purchase/sell/publish.ts';
 import type { Message } from '#lib/kafka/producer.ts';
-import type { PlannedEvent } from './plan.ts';
+import type { PlannedEvent } from './planned-sale.ts';
 
 interface Place {
   readonly productId: string;

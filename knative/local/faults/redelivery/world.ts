@@ -1,6 +1,7 @@
 // One MySQL database and one Redis database, with the code of both functions on them: what is
 // delivered here comes once, in order, and nothing is killed.
 
+import { setTimeout } from 'node:timers/promises';
 import { eq } from 'drizzle-orm';
 import type { Hono } from 'hono';
 import { pino } from 'pino';
@@ -111,13 +112,23 @@ function rankOn(redis: RedisClient, signingKeys: readonly string[]): Hono {
   });
 }
 
-/** As the dispatcher sends it. */
+const triesMax = 20;
+const waitMs = 500;
+
+/** As the dispatcher sends it: again where a store was too busy to answer in time. */
 async function post(app: Hono, { headers, value }: Message): Promise<void> {
   const entries = Object.entries(headers).map(([name, text]) => [name.replace('ce_', 'ce-'), text]);
-  const { status } = await app.request('/', {
+  const request = {
     method: 'POST',
     headers: Object.fromEntries(entries) as Record<string, string>,
     body: value,
-  });
-  if (status !== delivery.done) throw new Error(`a clean delivery was answered ${status}`);
+  };
+  for (let tries = 1; ; tries += 1) {
+    const { status } = await app.request('/', request);
+    if (status === delivery.done) return;
+    if (status !== delivery.retry || tries === triesMax) {
+      throw new Error(`a clean delivery was answered ${status}`);
+    }
+    await setTimeout(waitMs);
+  }
 }

@@ -1,0 +1,35 @@
+// How far the sources are, as Kafka and the source runners say.
+
+import { readProgress } from '#lib/kafka/read-progress.ts';
+import { markTopics } from '#lib/kafka/topic-marks.ts';
+import { consumerGroups, deadLetterTopics, ordersTopic } from '#lib/names.ts';
+import type { SourceReport } from '../source-runner/app.ts';
+
+/** Whether both groups have committed everything that the topic holds. */
+export async function isAllCommitted(brokers: readonly string[]): Promise<boolean> {
+  const groups = Object.values(consumerGroups);
+  const { committed, ends } = await readProgress(brokers, ordersTopic, groups);
+  return groups.every((group) =>
+    [...ends].every(([partition, end]) => (committed.get(group)?.get(partition) ?? 0) >= end),
+  );
+}
+
+/** How many events are in the dead-letter topics. */
+export async function countDeadLetters(brokers: readonly string[]): Promise<number> {
+  const { ends } = await markTopics(brokers, Object.values(deadLetterTopics));
+  return Object.values(ends)
+    .flatMap((partitions) => Object.values(partitions))
+    .reduce((sum, end) => sum + end, 0);
+}
+
+const answerMs = 1_000;
+
+/** What a source runner says of its sources; undefined where it does not answer. */
+export async function sourcesOf(url: string): Promise<readonly SourceReport[] | undefined> {
+  try {
+    const response = await fetch(`${url}/sources`, { signal: AbortSignal.timeout(answerMs) });
+    return (await response.json()) as readonly SourceReport[];
+  } catch {
+    return undefined;
+  }
+}

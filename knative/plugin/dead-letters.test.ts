@@ -254,7 +254,7 @@ describe('drop', () => {
     expect(status).toBe(0);
     expect(out).toMatch(/persist-order\/0\/17 +dropped\n/);
     expect(questions[0]).toContain('This drops 1 letter for good');
-    expect(questions[0]).toContain('goes on calling it lost');
+    expect(questions[0]).toContain('calls it lost until the sale is rebuilt');
     expect(edge.asked[0]?.body).toEqual({ ids: [letter.id] });
   });
 

@@ -89,8 +89,9 @@ function addDrop(letters: Command, io: Io): void {
     .summary('say that letters are never to be consumed')
     .description(
       'Says "never" to letters: nothing sends them again. An accepted order in them that has no ' +
-        'row gets none, and `verify` goes on calling it lost. What was dropped is still in Kafka ' +
-        'for as long as the topic keeps it, and `replay --force` takes the decision back.',
+        'row gets none, and `verify` calls it lost until the sale is rebuilt, which puts its units ' +
+        'on sale again. Before that, `replay --force` takes the decision back: what was dropped is ' +
+        'in Kafka for as long as the topic keeps it.',
     )
     .argument('[ids...]', 'letters, by their ids', letterIds)
     .option('--yes', 'do not ask');

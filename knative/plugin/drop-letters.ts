@@ -18,7 +18,7 @@ export async function confirmDrop(
   const what = count === 1 ? '1 letter' : `${count} letters`;
   const meaning =
     `This drops ${what} for good: an accepted order in them that has no row gets none, and ` +
-    '`verify` goes on calling it lost.';
+    '`verify` calls it lost until the sale is rebuilt, which puts its units on sale again.';
   if (given.io.ask === undefined) {
     throw new CliError(`${meaning} Nobody is here to be asked: say it with --yes`);
   }

@@ -183,7 +183,7 @@ export const deadLetterDecisions = mysqlTable(
     offset: bigint('record_offset', { mode: 'number' }).notNull(),
     /** The record's own time, in epoch milliseconds: another one at this place is another letter. */
     diedMs: bigint('died_ms', { mode: 'number' }).notNull(),
-    /** As far as the letter tells. */
+    /** As far as the letter tells; a batch, only where a key of ours has signed it. */
     productId: id('product_id', 64),
     batchId: id('batch_id', 96),
     action: varchar('action', { length: 16, enum: ['replayed', 'dropped'] }).notNull(),

@@ -6,6 +6,7 @@ import { createTopics } from '#knative/local/topics.ts';
 import { uniqueProductId } from '#lib/testing/unique.ts';
 import type { Answer, TestApp } from '../testing/app-fixture.ts';
 import type { Decided } from './decide-letters.ts';
+import { droppedBatches } from './decisions.ts';
 import {
   aLetter,
   type LetterBench,
@@ -256,6 +257,20 @@ test('a dropped letter is gone from the list, and told of with who dropped it', 
   }
   expect(await on.published()).toHaveLength(count);
   expect((await ask(`/replays/${operationId}`)).status).toBe(404);
+});
+
+test('whoever is not us names no batch of ours: dropping theirs drops nothing of it', async () => {
+  const productId = await on.bench.product();
+  const forged = aLetter(productId, ['somebody else’s key of 32 characters'], { number: 1 });
+  await on.produce(persistTopic(), [forged, aLetter(productId, keys, { number: 2 })]);
+  const ids = (await list(productId)).map(({ id }) => id);
+  expect(lettersIn(await decide('drop', { ids })).map(({ result }) => result)).toEqual([
+    'dropped',
+    'dropped',
+  ]);
+  expect(await list(productId)).toEqual([]);
+  const batches = await droppedBatches(on.bench.mysql, productId, persistTopic());
+  expect([...batches]).toEqual([`${productId}.1.2`]);
 });
 
 const tooMany = Array.from({ length: 101 }, (_, at) => `persist-order/0/${at}`);

@@ -189,7 +189,7 @@ const notOurs =
 
 /** One transaction: every letter's decision, and a line in the audit log for each product. */
 async function note(
-  { mysql, topics }: DecideDependencies,
+  { mysql, topics, signingKeys }: DecideDependencies,
   chosen: readonly Case[],
   operation: Operation,
   { action, force, details }: Asked & { readonly details: object },
@@ -199,7 +199,9 @@ async function note(
     ({ place, record: letter }): DecisionRow => ({
       ...{ topic: topics[place.sink], partition: place.partition, offset: place.offset },
       ...{ diedMs: letter.timestampMs, productId: productIdOf(letter) ?? null },
-      ...{ batchId: batchIdOf(letter) ?? null, action, ...operation, at },
+      // What others call a batch of ours is none: it decides nothing about ours.
+      batchId: isOurs(letter, signingKeys) ? (batchIdOf(letter) ?? null) : null,
+      ...{ action, ...operation, at },
     }),
   );
   await mysql.db.transaction(async (transaction) => {

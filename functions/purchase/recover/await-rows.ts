@@ -8,7 +8,9 @@ import { rebuildTimeoutMs } from '#lib/constants.ts';
 import { crashPoint } from '#lib/crash-point.ts';
 import type { MysqlClient } from '#lib/mysql/connect.ts';
 import { operations, orders } from '#lib/mysql/schema.ts';
+import { deadLetterTopics } from '#lib/names.ts';
 import { type OrderEvent, orderEventSchema } from '#lib/order-event.ts';
+import { droppedBatches } from '../dead-letters/decisions.ts';
 import type { Action } from '../operate/operation.ts';
 import type { PublishedEvent, Publisher } from '../sell/publish.ts';
 import type { TopicEvent } from './read-events.ts';
@@ -39,6 +41,9 @@ interface Missing {
  * Events of generations before this one are left alone: what they lack came late, after their
  * rebuild, and was answered 202 to nobody. A newer one is there when MySQL was put back to an
  * earlier state: it was accepted, and its batches' names are taken.
+ *
+ * What an operator has dropped from the dead letters is left alone, too: it would only die again,
+ * and the sale could never be made anew. Its units are sold once more.
  */
 export async function awaitRows(
   dependencies: Dependencies,
@@ -62,7 +67,7 @@ export async function awaitRows(
     }
   }
   crashPoint('rebuild.events-read');
-  await publishAndAwait(dependencies, [...missing.values()]);
+  await publishAndAwait(dependencies, await withoutDropped(mysql, productId, missing));
   await judge(mysql, productId, generation, [...doubtful.values()]);
   return newest;
 }
@@ -88,6 +93,16 @@ async function* pagesOf<T>(items: AsyncIterable<T>, size: number): AsyncGenerato
     page = [];
   }
   yield page;
+}
+
+async function withoutDropped(
+  mysql: MysqlClient,
+  productId: string,
+  missing: ReadonlyMap<string, Missing>,
+): Promise<readonly Missing[]> {
+  if (missing.size === 0) return [];
+  const dropped = await droppedBatches(mysql, productId, deadLetterTopics['persist-order']);
+  return [...missing].filter(([batchId]) => !dropped.has(batchId)).map(([, one]) => one);
 }
 
 async function publishAndAwait(

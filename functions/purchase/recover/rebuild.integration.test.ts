@@ -4,7 +4,7 @@ import { redis as redisStore } from '#knative/local/stores/redis.ts';
 import { sign } from '#lib/http/signature.ts';
 import { connectProducer } from '#lib/kafka/producer.ts';
 import { markTopics, type TopicEnds } from '#lib/kafka/topic-marks.ts';
-import { generations, orders, orderUnits } from '#lib/mysql/schema.ts';
+import { deadLetterDecisions, generations, orders, orderUnits } from '#lib/mysql/schema.ts';
 import { deadLetterTopics, eventType, ordersTopic, saleKeys, topics } from '#lib/names.ts';
 import { batchIdOf } from '#lib/order-event.ts';
 import { connectRedis } from '#lib/redis/connect.ts';
@@ -192,6 +192,31 @@ describe('what Kafka holds', () => {
     await bench.persistAll(productId);
     expect(await answer).toEqual([replayed]);
     expect(await bench.redis.hget(saleKeys(productId).sale, 'free')).toBe('1-3,5-10');
+  });
+
+  test('what an operator has dropped is not waited for, until it is to be replayed', async () => {
+    const productId = await bench.product({ generation: 1 });
+    const topic = deadLetterTopics['persist-order'];
+    await send(topic, event(productId, 4));
+    const decide = (action: 'dropped' | 'replayed', at: number) =>
+      bench.mysql.db.insert(deadLetterDecisions).values({
+        // Of the same batch, which died twice.
+        ...{ topic, partition: 0, offset: Date.now() + at, diedMs: at, at },
+        ...{ productId, batchId: batchIdOf(productId, 1, 7), action },
+        ...{ operator: 'ann', operationId: uniqueName('op-') },
+      });
+    const rebuild = () =>
+      bench.instance({ rowsTimeoutMs: 200 }).seller.exclusively(productId, () => Promise.resolve());
+    await expect(rebuild()).rejects.toThrow(RebuildFailed);
+    await decide('dropped', 1);
+    await decide('replayed', 2);
+    await expect(rebuild()).rejects.toThrow(RebuildFailed);
+    await decide('dropped', 3);
+    const published = (await bench.published(productId)).length;
+    await rebuild();
+    expect(await bench.published(productId)).toHaveLength(published);
+    expect(await bench.redis.hget(saleKeys(productId).sale, 'free')).toBe('1-10');
+    expect((await bench.row(productId)).generation).toBe(2);
   });
 
   test('what an older generation left without a row is not waited for', async () => {

@@ -9,6 +9,8 @@ import { productsBoardKey, reconcileKey, saleKeys } from '#lib/names.ts';
 import { readRows } from '#lib/reconcile/facts.ts';
 import type { Reconciliation } from '#lib/reconcile/report.ts';
 import { noteStatus } from '#lib/sale/note-status.ts';
+import { uniqueName } from '#lib/testing/unique.ts';
+import { closeSale } from './operate/close-sale.ts';
 import { warmSales } from './operate/warm.ts';
 import { createDecide } from './purchase.ts';
 import { eventLogOf } from './recover/read-events.ts';
@@ -90,6 +92,33 @@ test('an order that MySQL rejects is off the boards with the next tick, and stay
   expect(instance.rebuilds).toBe(2);
 });
 
+test('a sale is not settled before Redis knows what MySQL has rejected', async () => {
+  const instance = bench.instance();
+  const { redis, mysql } = bench;
+  const { seller } = instance;
+  const productId = await bench.product();
+  const purchases = many(productId, 2);
+  for (const purchase of purchases) await seller.purchase(productId, [purchase]);
+  for (const { event } of await bench.published(productId)) await recordBatch(redis, event);
+  await bench.update(productId, { unsold: 1 });
+  // persist-order ended before it could note what became of them.
+  await bench.persistAll(productId);
+  await bench.update(productId, { unsold: 9 });
+  const rows = [...(await readRows(mysql, productId)).values()];
+  const sold = rows.filter(({ status }) => status === 'confirmed').map(({ userId }) => userId);
+  expect(sold).toHaveLength(1);
+  const close = async () => {
+    const operation = { operationId: uniqueName('op-'), operator: 'ops' };
+    await closeSale({ redis, mysql, seller }, productId, operation);
+    return (await bench.row(productId)).state;
+  };
+  expect(await close()).toBe('closed');
+  await drainAll(dependencies(instance));
+  expect(await close()).toBe('settled');
+  const shown = await topOf(redis, productId, 'quantity', 9);
+  expect(shown.map(({ member }) => member)).toEqual(sold);
+});
+
 describe('reconciling by the tick', () => {
   test('two instances are ticked at once: each sale is reconciled once in a minute', async () => {
     const [one, two] = [bench.instance(), bench.instance()];
@@ -102,11 +131,12 @@ describe('reconciling by the tick', () => {
       Promise.all([one, two].map((instance) => reconcileDue(dependencies(instance), tell)));
     const done = await tick();
     expect(done.reduce((sum, count) => sum + count)).toBe(found.length);
-    const told = found.map(({ productId }) => productId).filter((id) => ids.includes(id));
+    const ours = found.filter(({ productId }) => ids.includes(productId));
+    const told = ours.map(({ productId }) => productId);
     expect(told.sort()).toEqual([...ids].sort());
     const seen = new Set(found.map(({ productId }) => productId));
     expect(seen.has(never) || seen.has(settled)).toBe(false);
-    expect(found.every(({ ok }) => ok)).toBe(true);
+    expect(ours.every(({ ok }) => ok)).toBe(true);
     // The note ends by itself, before the next minute.
     const [first = ''] = ids;
     const leftMs = await bench.redis.pttl(reconcileKey(first));

@@ -7,6 +7,7 @@ import { crashPoint } from '#lib/crash-point.ts';
 import { orders, products } from '#lib/mysql/schema.ts';
 import { saleKeys } from '#lib/names.ts';
 import type { RedisClient } from '#lib/redis/connect.ts';
+import { noteStatus } from '#lib/sale/note-status.ts';
 import type { Fence } from '#lib/sale/sale.ts';
 import { hasRejections, takeSnapshot, whyUnfit } from '#lib/sale/snapshot.ts';
 import type { Sale } from '../catalogue.ts';
@@ -59,6 +60,10 @@ async function settle(
     .from(orders)
     .where(eq(orders.productId, productId));
   if (seen.outbox.size > 0 || seen.orders !== rows?.count) return;
+  // persist-order's note of a rejection may be lost; then Redis has sold more than MySQL.
+  const { stock, unsold } = await requireProduct(mysql, productId);
+  const isSame = Number(seen.fields.get('sold')) === stock - unsold;
+  if (!isSame && (await noteRejections({ mysql, redis }, productId)) > 0) return;
   const settled = await mysql.db.transaction(async (transaction) => {
     const [{ affectedRows }] = await transaction
       .update(products)
@@ -72,6 +77,26 @@ async function settle(
   if (!settled) return;
   crashPoint('settle.committed');
   await forgetLater(redis, productId);
+}
+
+const notedAtOnce = 500;
+
+/** Resolves with how many rejected orders Redis took for accepted. */
+async function noteRejections(
+  { mysql, redis }: Pick<OperateDependencies, 'mysql' | 'redis'>,
+  productId: string,
+): Promise<number> {
+  const rejected = await mysql.db
+    .select({ orderId: orders.orderId })
+    .from(orders)
+    .where(and(eq(orders.productId, productId), eq(orders.status, 'rejected')));
+  let noted = 0;
+  for (let at = 0; at < rejected.length; at += notedAtOnce) {
+    const some = rejected.slice(at, at + notedAtOnce);
+    const statuses = some.map(({ orderId }) => [orderId, 'rejected'] as const);
+    noted += await noteStatus(redis, productId, statuses);
+  }
+  return noted;
 }
 
 /** A settled sale leaves Redis by itself: all of its keys and boards at the same moment. */

@@ -65,9 +65,26 @@ export type UnitRange = readonly [first: number, last: number];
 export type OrderEvent = z.infer<typeof orderEventSchema>;
 export type EventOrder = z.infer<typeof eventOrderSchema>;
 
+/** The event that these data are; undefined where this release cannot read them. */
+export function readOrderEvent(data: string): OrderEvent | undefined {
+  try {
+    return orderEventSchema.safeParse(JSON.parse(data)).data;
+  } catch {
+    return undefined;
+  }
+}
+
 /** A batch is named by its sale, the sale's generation and its number in the sale. */
 export function batchIdOf(productId: string, generation: number, batchNumber: number): string {
   return `${productId}.${generation}.${batchNumber}`;
+}
+
+/** The generation that the name of a batch of this sale tells; undefined where it is no such name. */
+export function generationIn(productId: string, batchId: string): number | undefined {
+  if (!batchId.startsWith(`${productId}.`)) return undefined;
+  const [, generation] =
+    /^([1-9]\d{0,8})\.[1-9]\d*$/.exec(batchId.slice(productId.length + 1)) ?? [];
+  return generation === undefined ? undefined : Number(generation);
 }
 
 /** The CloudEvents attributes of a batch, without their transport's prefix (`ce_`, `ce-`). */

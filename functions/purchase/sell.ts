@@ -7,6 +7,7 @@ import { crashPoint } from '#lib/crash-point.ts';
 import type { HeldLock } from '#lib/lock/lock.ts';
 import type { PurchaseAnswer } from '#lib/outcome.ts';
 import type { Fence, Purchase } from '#lib/sale/sale.ts';
+import { RebuildBlocked } from './recover/rebuild.ts';
 import { type TurnDependencies, TurnFailed, Turns, type Waiting } from './sell/turn.ts';
 
 export interface SellerDependencies extends TurnDependencies {
@@ -130,12 +131,18 @@ class Desk {
         const held = this.#held?.isHeld() ? this.#held : await this.#takeLock();
         if (!(await this.#turn(held))) await this.#failAll(new TurnFailed('a turn failed'));
       } catch (error) {
-        this.#dependencies.log.warn({ err: error, productId: this.#productId }, 'a turn failed');
+        this.#tellOf(error);
         await this.#failAll(error);
       }
       if (this.#held?.othersWait()) await this.#giveBack();
     }
     this.#working = undefined;
+  }
+
+  #tellOf(error: unknown): void {
+    // Of what an operator has to decide about its turns have told, once.
+    if (error instanceof RebuildBlocked) return;
+    this.#dependencies.log.warn({ err: error, productId: this.#productId }, 'a turn failed');
   }
 
   async #takeLock(): Promise<HeldLock> {

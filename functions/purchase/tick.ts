@@ -21,6 +21,7 @@ import {
 import type { Log } from '#lib/telemetry/log.ts';
 import type { ProductRow } from './catalogue.ts';
 import { finishChanges, openCancellations } from './operate/finish-changes.ts';
+import { RebuildBlocked } from './recover/rebuild.ts';
 import { type ReconcileDependencies, reconcile } from './recover/reconcile.ts';
 import type { Seller } from './sell.ts';
 
@@ -55,11 +56,16 @@ export async function drainAll(dependencies: Dependencies, sparedMs = 0): Promis
       await seller.exclusively(productId, (fence) => finishChanges(dependencies, productId, fence));
       return true;
     } catch (error) {
-      log.warn({ err: error, productId }, 'a sale could not be looked after');
+      tellOf(log, error, productId, 'a sale could not be looked after');
       return false;
     }
   });
   return helped.filter(Boolean).length;
+}
+
+/** Of what an operator has to decide about the sale's turns have told, once. */
+function tellOf(log: Log, error: unknown, productId: string, what: string): void {
+  if (!(error instanceof RebuildBlocked)) log.warn({ err: error, productId }, what);
 }
 
 /** A sale of generation 0 has never been loaded: its first buyer or its operator does that. */
@@ -139,7 +145,7 @@ export async function reconcileDue(
       tell(await reconcile(dependencies, productId, { dryRun: false, deep: false }));
       return true;
     } catch (error) {
-      log.warn({ err: error, productId }, 'a sale could not be reconciled');
+      tellOf(log, error, productId, 'a sale could not be reconciled');
       return false;
     }
   });

@@ -1,7 +1,7 @@
 // Which orders were accepted, derived from the events in Kafka and the outbox alone. An event may
 // lie in Kafka several times; what counts is that the same batch always says the same.
 
-import { type EventOrder, type OrderEvent, orderEventSchema, unitsIn } from '#lib/order-event.ts';
+import { type EventOrder, type OrderEvent, readOrderEvent, unitsIn } from '#lib/order-event.ts';
 import type { EventFact, Facts, OrderRow, Sink } from './facts.ts';
 import type { Findings } from './findings.ts';
 
@@ -145,14 +145,8 @@ function collectBatches(facts: Facts, contents: ReadonlyMap<string, Content>, pr
 }
 
 function parseEvent(data: string, productId: string): OrderEvent | undefined {
-  let json: unknown;
-  try {
-    json = JSON.parse(data);
-  } catch {
-    return undefined;
-  }
-  const parsed = orderEventSchema.safeParse(json);
-  return parsed.success && parsed.data.productId === productId ? parsed.data : undefined;
+  const event = readOrderEvent(data);
+  return event?.productId === productId ? event : undefined;
 }
 
 /** The batch's number, or undefined where its id does not say what its event says. */

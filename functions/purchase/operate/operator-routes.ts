@@ -14,6 +14,7 @@ import {
   restockSale,
   warmSale,
 } from '../operate.ts';
+import { RebuildFailed, whyNotLoaded } from '../recover/await-rows.ts';
 import {
   cancelSchema,
   describeIssues,
@@ -173,6 +174,9 @@ async function explain(answer: () => Promise<Response>): Promise<Response> {
     if (error instanceof UnknownOrder) return unknownOrder();
     if (error instanceof StoreUnavailable) {
       return problem('unavailable', { detail: `${error.message}; try again.` });
+    }
+    if (error instanceof RebuildFailed) {
+      return problem('unavailable', { detail: `${whyNotLoaded(error)}.` });
     }
     if (error instanceof Conflict) return problem('conflict', { detail: error.message });
     throw error;

@@ -9,6 +9,7 @@ import { products } from '#lib/mysql/schema.ts';
 import type { RedisClient } from '#lib/redis/connect.ts';
 import { isLoaded } from '#lib/sale/sale.ts';
 import type { Log } from '#lib/telemetry/log.ts';
+import { whyNotLoaded } from '../recover/await-rows.ts';
 import type { Seller } from '../sell.ts';
 
 interface Dependencies {
@@ -54,7 +55,7 @@ export async function warmSales(
       return { productId, result: 'loaded' };
     } catch (error) {
       log.warn({ err: error, productId }, 'a sale could not be loaded');
-      return { productId, result: 'failed', reason: 'a store is away; try again' };
+      return { productId, result: 'failed', reason: whyNotLoaded(error) };
     }
   });
 }

@@ -9,7 +9,7 @@ import { crashPoint } from '#lib/crash-point.ts';
 import type { MysqlClient } from '#lib/mysql/connect.ts';
 import { operations, orders } from '#lib/mysql/schema.ts';
 import { deadLetterTopics } from '#lib/names.ts';
-import { type OrderEvent, orderEventSchema } from '#lib/order-event.ts';
+import { generationIn, readOrderEvent } from '#lib/order-event.ts';
 import { droppedBatches } from '../dead-letters/decisions.ts';
 import type { Action } from '../operate/operation.ts';
 import type { PublishedEvent, Publisher } from '../sell/publish.ts';
@@ -17,7 +17,18 @@ import type { TopicEvent } from './read-events.ts';
 
 /** The rebuild was overtaken or could not be finished; nothing was sold meanwhile. */
 export class RebuildFailed extends Error {
-  override readonly name = 'RebuildFailed';
+  override readonly name: string = 'RebuildFailed';
+}
+
+/** To try again does not help: an operator has to decide first, and the message says about what. */
+export class RebuildBlocked extends RebuildFailed {
+  override readonly name = 'RebuildBlocked';
+}
+
+/** Why a sale was not loaded, for its operator. */
+export function whyNotLoaded(error: unknown): string {
+  if (error instanceof RebuildBlocked) return error.message;
+  return `${error instanceof RebuildFailed ? error.message : 'a store is away'}; try again`;
 }
 
 interface Dependencies {
@@ -36,7 +47,7 @@ interface Missing {
 /**
  * Publishes again what has no row yet, and waits until persist-order has written it. Resolves
  * with the newest generation of all events. Throws RebuildFailed where rows don't come in time,
- * or where it cannot be told whether an order is ours.
+ * and RebuildBlocked where it cannot be told whether an order is ours, or what we have accepted.
  *
  * Events of generations before this one are left alone: what they lack came late, after their
  * rebuild, and was answered 202 to nobody. A newer one is there when MySQL was put back to an
@@ -54,10 +65,16 @@ export async function awaitRows(
   const { mysql } = dependencies;
   const missing = new Map<string, Missing>();
   const doubtful = new Map<string, Missing>();
+  const unreadable = new Set<string>();
   let newest = generation;
   for await (const page of pagesOf(events, eventsPerPage)) {
     const read = page.flatMap(({ signed, ...published }): (Missing & { signed: boolean })[] => {
-      const event = eventIn(published, signed);
+      const event = readOrderEvent(published.data);
+      if (!event && signed) {
+        const named = generationIn(productId, published.batchId) ?? generation;
+        newest = Math.max(newest, named);
+        if (named >= generation) unreadable.add(published.batchId);
+      }
       if (event?.productId !== productId || event.generation < generation) return [];
       if (signed) newest = Math.max(newest, event.generation);
       return [{ published, signed, orderIds: event.orders.map(({ orderId }) => orderId) }];
@@ -67,20 +84,31 @@ export async function awaitRows(
     }
   }
   crashPoint('rebuild.events-read');
-  await publishAndAwait(dependencies, await withoutDropped(mysql, productId, missing));
+  const dropped = await droppedBatches(mysql, productId, deadLetterTopics['persist-order']);
+  requireReadable(
+    productId,
+    [...unreadable].filter((batchId) => !dropped.has(batchId)),
+  );
+  const wanted = [...missing.values()].filter(({ published }) => !dropped.has(published.batchId));
+  await publishAndAwait(dependencies, wanted);
   await judge(mysql, productId, generation, [...doubtful.values()]);
   return newest;
 }
 
-/** Undefined where it is none: then nobody can have been told 202 for it. */
-function eventIn({ data }: PublishedEvent, signed: boolean): OrderEvent | undefined {
-  if (signed) return orderEventSchema.parse(JSON.parse(data));
-  try {
-    return orderEventSchema.safeParse(JSON.parse(data)).data;
-  } catch {
-    return undefined;
-  }
+/** What a key of ours has signed may hold accepted orders, whoever can read them. */
+function requireReadable(productId: string, batchIds: readonly string[]): void {
+  if (batchIds.length === 0) return;
+  const named = batchIds.slice(0, namedMax).join(', ');
+  const more = batchIds.length > namedMax ? ` and ${batchIds.length - namedMax} more` : '';
+  throw new RebuildBlocked(
+    `Events of ${productId} are signed by a key of ours but cannot be read by this release, and ` +
+      `may hold accepted orders: ${named}${more}. See them with kn-seckill dead-letters list ` +
+      `--product ${productId}: replay them once a release that reads them runs, or drop them, ` +
+      'which puts their units on sale again',
+  );
 }
+
+const namedMax = 3;
 
 const eventsPerPage = 500;
 
@@ -93,16 +121,6 @@ async function* pagesOf<T>(items: AsyncIterable<T>, size: number): AsyncGenerato
     page = [];
   }
   yield page;
-}
-
-async function withoutDropped(
-  mysql: MysqlClient,
-  productId: string,
-  missing: ReadonlyMap<string, Missing>,
-): Promise<readonly Missing[]> {
-  if (missing.size === 0) return [];
-  const dropped = await droppedBatches(mysql, productId, deadLetterTopics['persist-order']);
-  return [...missing].filter(([batchId]) => !dropped.has(batchId)).map(([, one]) => one);
 }
 
 async function publishAndAwait(
@@ -153,7 +171,7 @@ async function judge(
 ): Promise<void> {
   const { length } = await withoutRows(mysql, events);
   if (length === 0 || (await areIgnored(mysql, productId, generation))) return;
-  throw new RebuildFailed(
+  throw new RebuildBlocked(
     `${length} events of ${productId} are not signed by a key of ours, and their orders have no ` +
       'rows: put the retired key back as the second of SECKILL_SIGNING_KEYS, or, if they are not ' +
       `ours, say so: kn-seckill sale ignore-unsigned ${productId}`,

@@ -14,6 +14,7 @@ import { anEvent } from '#lib/testing/order-events.ts';
 import { startOwnStore } from '#lib/testing/own-store.ts';
 import { uniqueName } from '#lib/testing/unique.ts';
 import { ignoreUnsigned } from '../operate/ignore-unsigned.ts';
+import { openApp } from '../testing/app-fixture.ts';
 import {
   accepted,
   aPurchase,
@@ -27,7 +28,7 @@ import {
   unitsPublished,
 } from '../testing/purchase-fixture.ts';
 import { eventLogOf } from './read-events.ts';
-import { NotOnSale, RebuildFailed } from './rebuild.ts';
+import { NotOnSale, RebuildBlocked, RebuildFailed } from './rebuild.ts';
 
 let bench: Bench;
 beforeAll(async () => {
@@ -217,6 +218,66 @@ describe('what Kafka holds', () => {
     expect(await bench.published(productId)).toHaveLength(published);
     expect(await bench.redis.hget(saleKeys(productId).sale, 'free')).toBe('1-10');
     expect((await bench.row(productId)).generation).toBe(2);
+  });
+
+  describe('that a key of ours has signed and nobody can read', () => {
+    const batchId = (productId: string) => batchIdOf(productId, 3, 777);
+    const drop = async (productId: string) => {
+      const at = Date.now();
+      await bench.mysql.db.insert(deadLetterDecisions).values({
+        ...{ topic: deadLetterTopics['persist-order'], partition: 0, offset: at, diedMs: at, at },
+        ...{ productId, batchId: batchId(productId), action: 'dropped' },
+        ...{ operator: 'ann', operationId: uniqueName('op-') },
+      });
+    };
+
+    test.each(['no JSON', '{}', '{"productId":7}'])(
+      '%s: keeps the sale from being loaded, until it is dropped',
+      async (value) => {
+        const productId = await bench.product({ generation: 3 });
+        await send(ordersTopic, event(productId, 4, 3), { value, number: 777 });
+        const told = vi.spyOn(log, 'error');
+        const { seller } = bench.instance();
+        const app = openApp(bench, { seller });
+        const why = new RegExp(
+          `cannot be read .*: ${batchId(productId)}\\. .*dead-letters list --product ${productId}`,
+        );
+        for (const change of ['warm', 'open']) {
+          expect(await app.operate(`sales/${productId}/${change}`)).toMatchObject({
+            ...{ status: 503, body: { detail: expect.stringMatching(why) as string } },
+          });
+        }
+        const { body } = await app.operate('sales/warm', { body: { productIds: [productId] } });
+        expect(body.sales).toEqual([
+          { productId, result: 'failed', reason: expect.stringMatching(why) as string },
+        ]);
+        expect(await seller.purchase(productId, many(productId, 1))).toEqual([unavailable]);
+        expect((await bench.row(productId)).generation).toBe(3);
+        expect(told).toHaveBeenCalledExactlyOnceWith(
+          { productId, err: expect.any(RebuildBlocked) as Error },
+          'a sale waits for an operator',
+        );
+        told.mockRestore();
+
+        await drop(productId);
+        expect((await app.operate(`sales/${productId}/warm`)).status).toBe(200);
+        expect(await seller.purchase(productId, many(productId, 1))).toEqual([accepted]);
+        expect((await bench.row(productId)).generation).toBe(4);
+      },
+    );
+
+    test('of a generation that was left behind is left alone, of a newer one keeps its name', async () => {
+      const productId = await bench.product({ generation: 2 });
+      await send(ordersTopic, event(productId, 4, 1), { value: '{}' });
+      await bench.instance().seller.exclusively(productId, () => Promise.resolve());
+      expect((await bench.row(productId)).generation).toBe(3);
+
+      const another = await bench.product({ generation: 1 });
+      await send(ordersTopic, event(another, 4, 3), { value: '{}', number: 777 });
+      await drop(another);
+      await bench.instance().seller.exclusively(another, () => Promise.resolve());
+      expect((await bench.row(another)).generation).toBe(4);
+    });
   });
 
   test('what an older generation left without a row is not waited for', async () => {

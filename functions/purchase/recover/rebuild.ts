@@ -16,12 +16,12 @@ import type { RedisClient } from '#lib/redis/connect.ts';
 import { claim, load, unclaim } from '#lib/sale/sale.ts';
 import type { ProductRow } from '../catalogue.ts';
 import type { Publisher } from '../sell/publish.ts';
-import { awaitRows, RebuildFailed } from './await-rows.ts';
+import { awaitRows, RebuildBlocked, RebuildFailed } from './await-rows.ts';
 import type { EventLog } from './read-events.ts';
 import { type RebuiltSale, rebuiltSale } from './rebuilt-sale.ts';
 import { saleRowsOf } from './sale-rows.ts';
 
-export { RebuildFailed };
+export { RebuildBlocked, RebuildFailed };
 
 /** There is no such product, or its sale is settled: it is not loaded for a buyer. */
 export class NotOnSale extends Error {
@@ -38,7 +38,7 @@ export interface RebuildDependencies extends EventLog {
 
 /**
  * Rebuilds the sale and resolves with its new generation. The reason is noted with it. Throws
- * NotOnSale, RebuildFailed.
+ * NotOnSale, RebuildFailed, RebuildBlocked.
  */
 export async function rebuild(
   dependencies: RebuildDependencies,

@@ -16,7 +16,7 @@ import {
   sell,
 } from '#lib/sale/sale.ts';
 import type { Log } from '#lib/telemetry/log.ts';
-import { NotOnSale } from '../recover/rebuild.ts';
+import { NotOnSale, RebuildBlocked } from '../recover/rebuild.ts';
 import type { KnownSale } from './known-sale.ts';
 import type { Publisher } from './publish.ts';
 
@@ -76,6 +76,8 @@ export class Turns {
   /** Others may have had their turns since then. */
   #overtaken = false;
   #askAgainAtMs = 0;
+  /** What keeps the sale from being loaded until an operator decides: told once. */
+  #blockedBy: string | undefined;
   /** Batches of that generation that are being published. */
   readonly #underWay = new Set<number>();
   /** The end of the last turn: whether it came to its answers. */
@@ -253,12 +255,23 @@ export class Turns {
     const { rebuild, log, onRebuild } = this.#dependencies;
     await this.settle();
     this.#generation = undefined;
-    const generation = await rebuild(this.#productId, held, reason);
+    const generation = await rebuild(this.#productId, held, reason).catch((error: unknown) => {
+      this.#tellOfBlock(error);
+      throw error;
+    });
+    this.#blockedBy = undefined;
     log.info({ productId: this.#productId, generation, reason }, 'the sale was loaded into Redis');
     // What was accepted last may never have come through; whoever loads it knows.
     this.#believe({ generation, lastAtUs: 0 });
     onRebuild?.();
     return generation;
+  }
+
+  #tellOfBlock(error: unknown): void {
+    if (!(error instanceof RebuildBlocked) || error.message === this.#blockedBy) return;
+    this.#blockedBy = error.message;
+    const { log } = this.#dependencies;
+    log.error({ err: error, productId: this.#productId }, 'a sale waits for an operator');
   }
 
   /** Throws where it is not known to be published, or a newer holder may decide about it. */

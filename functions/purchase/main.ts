@@ -65,7 +65,8 @@ async function start(): Promise<void> {
       metrics.countCacheLookup('unknown_products', hit);
     },
     deadLetters: createDeadLetters({ brokers: stores.kafkaBrokers, mysql, signingKeys }),
-    verify: async (productId) => checkInSteps(await collectFacts(stores, productId)),
+    verify: async (productId) =>
+      checkInSteps(await collectFacts({ ...stores, signingKeys }, productId)),
     signingKeys,
     readiness,
     log,

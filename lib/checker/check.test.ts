@@ -1,4 +1,4 @@
-import { expect, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { boardMembersMax } from '#lib/constants.ts';
 import { batchIdOf, type OrderEvent } from '#lib/order-event.ts';
 import { orderIdOf } from '#lib/order-id.ts';
@@ -521,6 +521,56 @@ test('of many findings of one kind three are named', () => {
   expect(check(facts).problems).toEqual([
     'Events in Kafka cannot be read: p-1.1.10, p-1.1.11, p-1.1.12 and 7 more',
   ]);
+});
+
+describe('what no key of ours has signed', () => {
+  type KafkaOf = Parameters<Parameters<typeof changed>[0]>[0]['kafka'];
+  const signedAll = (kafka: KafkaOf) => {
+    kafka.events = kafka.events.map((event) => ({ ...event, signed: true }));
+  };
+  const forged = { partition: 1, offset: 99, id: 'p-1.1.99', signed: false };
+
+  test.each<[string, (first: EventFact) => EventFact]>([
+    ['that cannot be read', () => ({ ...forged, data: 'x' })],
+    [
+      'an order that nobody has',
+      ({ data }) => ({ ...forged, data: data.replaceAll('p-1.', 'p-1.0') }),
+    ],
+    ['another content of a batch of ours', ({ id }) => ({ ...forged, id, data: 'x' })],
+  ])('is no event of the sale: %s', (_, forgery) => {
+    const facts = changed(({ kafka }) => {
+      signedAll(kafka);
+      const foreign = forgery(kafka.events[0] as EventFact);
+      kafka.events.push(foreign);
+      for (const letters of Object.values(kafka.deadLetters)) letters.push(foreign);
+    });
+    expect(check(facts)).toEqual(check(changed(() => undefined)));
+    const signed = changed(({ kafka }) => {
+      kafka.events.push({ ...forgery(kafka.events[0] as EventFact), signed: true });
+    });
+    expect(check(signed).ok).toBe(false);
+  });
+
+  test('is ours where rows name its batch: its key was retired since', () => {
+    const facts = changed(({ kafka }) => {
+      kafka.events = kafka.events.map((event) => ({ ...event, signed: false }));
+      kafka.events.push({ ...forged, id: kafka.events[0]?.id ?? '', data: 'x' });
+    });
+    expect(check(facts)).toMatchObject({ ok: true, sold: 7, lost: 0 });
+  });
+
+  test('makes no product known', () => {
+    const facts = changed(({ redis, kafka, mysql }) => {
+      for (const fields of [redis.sale, redis.saleAfter, redis.orders, redis.buyers]) {
+        fields.clear();
+      }
+      redis.outbox.clear();
+      kafka.events = [{ ...forged, data: 'x' }];
+      mysql.orders = [];
+      mysql.product = undefined;
+    });
+    expect(check(facts).known).toBe(false);
+  });
 });
 
 const cancelledAtUs = 1_795_000_100_000_000;

@@ -20,6 +20,7 @@ import { checkRedis, holdsUnits, parseRedisOrders, type RedisOrders } from './ch
 import { countSold } from './counts.ts';
 import type { Facts, Fields, Rows, Verdict } from './facts.ts';
 import { createFindings, type Findings } from './findings.ts';
+import { withOurEvents } from './our-events.ts';
 
 /** The verdict on the facts. Pure: it reads no clock and no store. */
 export function check(facts: Facts): Verdict {
@@ -44,7 +45,8 @@ export async function checkInSteps(facts: Facts): Promise<Verdict> {
 }
 
 /** Yields between the steps; what the steps find together is the verdict. */
-function* judge(facts: Facts): Generator<void, Verdict> {
+function* judge(collected: Facts): Generator<void, Verdict> {
+  const facts = withOurEvents(collected);
   const problems = createFindings();
   const waiting = createFindings();
   const { product, orders } = facts.mysql;

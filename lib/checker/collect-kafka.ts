@@ -1,21 +1,32 @@
 // The part of the facts that lies in Kafka: this product's events and dead letters up to the ends
 // that the topics have now, and how far the two sources have delivered.
 
+import { isSigned } from '#lib/http/signature.ts';
 import { readProgress } from '#lib/kafka/read-progress.ts';
 import { type ReadTopicOptions, readTopic } from '#lib/kafka/read-topic.ts';
 import type { TopicMarks } from '#lib/kafka/topic-marks.ts';
 import type { EventNames } from './collect.ts';
 import type { EventFact, KafkaFacts, Sink } from './facts.ts';
 
+interface Topics {
+  readonly brokers: readonly string[];
+  readonly signingKeys: readonly string[] | undefined;
+}
+
 export async function collectKafka(
-  brokers: readonly string[],
+  topics: Topics,
   productId: string,
   { topic, deadLetterTopics, groups }: EventNames,
   signal: AbortSignal,
   since?: TopicMarks,
 ): Promise<KafkaFacts> {
-  const { committed, complete } = await readProgress(brokers, topic, Object.values(groups), since);
-  const read = (name: string) => readEvents(brokers, name, productId, { since, signal });
+  const { committed, complete } = await readProgress(
+    topics.brokers,
+    topic,
+    Object.values(groups),
+    since,
+  );
+  const read = (name: string) => readEvents(topics, name, productId, { since, signal });
   const [events, deadOfPersist, deadOfRank] = await Promise.all([
     read(topic),
     read(deadLetterTopics['persist-order']),
@@ -34,7 +45,7 @@ export async function collectKafka(
 }
 
 async function readEvents(
-  brokers: readonly string[],
+  { brokers, signingKeys }: Topics,
   topic: string,
   productId: string,
   bounds: Pick<ReadTopicOptions, 'since' | 'signal'>,
@@ -43,7 +54,10 @@ async function readEvents(
   const filter = (headers: Readonly<Record<string, string>>) => headers.ce_subject === productId;
   for await (const record of readTopic({ brokers, topic, filter, ...bounds })) {
     const { partition, offset, headers, value } = record;
-    const event = { partition, offset, id: headers.ce_id ?? '', data: value.toString() };
+    const { ce_id: batchId = '', ce_signature: signature } = headers;
+    const id = batchId === '' ? `${partition}/${offset}` : batchId;
+    const signed = signingKeys && isSigned(signingKeys, batchId, value, signature);
+    const event = { partition, offset, id, data: value.toString(), signed };
     events.push({ ...event, origin: originIn(headers) });
   }
   return events;

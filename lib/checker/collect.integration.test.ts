@@ -4,6 +4,7 @@ import { type Admin, type Consumer, Kafka, logLevel, type Producer } from 'kafka
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { migrate } from '#functions/persist-order/migrate.ts';
 import { readEnvironment } from '#lib/environment.ts';
+import { sign } from '#lib/http/signature.ts';
 import { markTopics } from '#lib/kafka/topic-marks.ts';
 import { connectMysql, type MysqlClient } from '#lib/mysql/connect.ts';
 import {
@@ -148,6 +149,33 @@ test('a small sale written by hand is read back as it is, and is ok', async () =
     ...{ stock: 10, sold: 7, rows: 4, units: 7, oversold: 0, lost: 0, duplicated: 0, ranked: 3 },
     ...{ ok: true, problems: [], waiting: [] },
   });
+});
+
+test('what no key of ours has signed is told apart where the keys are at hand', async () => {
+  const productId = uniqueProductId();
+  const send = async (headers: Record<string, string>, value: string) => {
+    await producer.send({
+      topic: names.topic,
+      messages: [{ partition: 1, headers: { ce_subject: productId, ...headers }, value }],
+    });
+  };
+  const keys = ['a key of at least 32 characters, ours'];
+  const id = `${productId}.1.1`;
+  await send({ ce_id: id, ce_signature: sign(keys, id, 'x') }, 'x');
+  await send({ ce_id: id, ce_signature: sign(['another key'], id, 'x') }, 'x');
+  await send({}, 'x');
+  const collect = async (signingKeys?: readonly string[]) => {
+    const from = { ...stores(), ...(signingKeys && { signingKeys }) };
+    return (await collectFacts(from, productId, names)).kafka.events;
+  };
+  const events = await collect(keys);
+  const place = `1/${events[2]?.offset ?? ''}`;
+  expect(events.map((event) => [event.id, event.signed])).toEqual([
+    [id, true],
+    [id, false],
+    [place, false],
+  ]);
+  expect((await collect()).map(({ signed }) => signed)).toEqual([undefined, undefined, undefined]);
 });
 
 type Corrupt = (productId: string, facts: Facts) => Promise<unknown>;

@@ -19,6 +19,8 @@ export interface Stores {
   readonly redis: RedisClient;
   readonly mysql: MysqlClient;
   readonly kafkaBrokers: readonly string[];
+  /** Without them, whatever names the sale counts as its event. */
+  readonly signingKeys?: readonly string[];
 }
 
 /** Topics and consumer groups; a test has its own. */
@@ -53,7 +55,7 @@ const collectTimeoutMs = 45_000;
  * not answer in time.
  */
 export async function collectFacts(
-  { redis, mysql, kafkaBrokers }: Stores,
+  { redis, mysql, kafkaBrokers, signingKeys }: Stores,
   productId: string,
   names: EventNames = eventNames,
 ): Promise<Facts> {
@@ -65,9 +67,10 @@ export async function collectFacts(
       throw new StoreUnavailable(store, error);
     }
   };
+  const topics = { brokers: kafkaBrokers, signingKeys };
   const sale = await from('Redis', readSale(redis, productId));
   const since = await from('MySQL', readBeginning(mysql, productId));
-  const kafka = await from('Kafka', collectKafka(kafkaBrokers, productId, names, stop, since));
+  const kafka = await from('Kafka', collectKafka(topics, productId, names, stop, since));
   const rows = await from('MySQL', collectMysql(mysql, productId));
   const boards = await from('Redis', readBoards(redis, productId));
   const saleAfter = await from('Redis', readSaleFields(redis, productId));

@@ -44,9 +44,11 @@ export interface RedisFacts {
 export interface EventFact {
   readonly partition: number;
   readonly offset: number;
-  /** `ce_id`: the batch. */
+  /** `ce_id`: the batch. Where there is none, `partition/offset`. */
   readonly id: string;
   readonly data: string;
+  /** Whether a key of ours signed it; undefined where whoever collected it had no keys. */
+  readonly signed?: boolean | undefined;
   /** Of a dead letter: where the record lay that died, `partition/offset`. */
   readonly origin?: string | undefined;
 }

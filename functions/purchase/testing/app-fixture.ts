@@ -58,7 +58,7 @@ export function openApp(
     seller,
     decide: createDecide({ ...stores, seller }),
     verify: async (productId) =>
-      check(await collectFacts({ ...stores, kafkaBrokers: brokers }, productId)),
+      check(await collectFacts({ ...stores, kafkaBrokers: brokers, signingKeys }, productId)),
     tick: createUpkeep(
       () => drainAll({ ...stores, seller, log }),
       () => Promise.resolve(0),

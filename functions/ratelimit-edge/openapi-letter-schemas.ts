@@ -46,7 +46,8 @@ export const letterSchemas: Readonly<Record<string, Schema>> = {
     where: { ...orNone(text), description: 'Who refused it.' },
     code: { ...orNone({ type: 'integer' }), description: 'With which status.' },
     reason: { ...orNone(text), description: 'And why, in its own words.' },
-    ours: { ...yes, description: 'An event of our type, signed by a key of ours.' },
+    ours: { ...yes, description: 'Signed by a key of ours.' },
+    readable: { ...yes, description: 'An event of our type and version.' },
     decision: { ...orNone(decision), description: 'What an operator decided; null: it is open.' },
   }),
   Replay: object(

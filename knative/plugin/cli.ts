@@ -72,7 +72,8 @@ function failureOf(error: unknown, { interrupted }: Io): CliError | undefined {
   if (error instanceof CommanderError) {
     return error.exitCode === 0 ? undefined : usageError(error.message);
   }
-  if (interrupted.aborted) {
+  const isTold = error instanceof CliError && error.status === exits.interrupted;
+  if (interrupted.aborted && !isTold) {
     const told = 'ended by you; what was sent may have been done. Run it again to see';
     return new CliError(told, exits.interrupted);
   }

@@ -48,13 +48,13 @@ const letter: Letter = {
   acceptedAt: '2026-11-22T20:00:00.000Z',
   diedAt: '2026-11-22T20:00:01.000Z',
   ...{ where: 'http://persist-order.seckill.svc', code: 422, reason: 'no such sale' },
-  ...{ ours: true, decision: null },
+  ...{ ours: true, readable: true, decision: null },
 };
 const junk: Letter = {
   ...letter,
   ...{ id: 'update-rank/2/1', sink: 'update-rank', productId: null, batchId: null, type: null },
   ...{ orders: null, acceptedAt: null, diedAt: null, where: null, code: null, reason: null },
-  ours: false,
+  ...{ ours: false, readable: false },
 };
 const path = '/operator/dead-letters';
 const listRoute = `GET ${path}?limit=100`;
@@ -73,6 +73,15 @@ describe('list', () => {
     expect(JSON.parse((await run(['list', '-o', 'json'])).out)).toEqual([letter, junk]);
     edge.on(listRoute, { json: { letters: [], next: null } });
     expect((await run(['list'])).out).toBe('No letters are open.\n');
+  });
+
+  test('tells what we signed but cannot read from what we did not sign', async () => {
+    const next = { ...letter, readable: false, type: 'seckill.orders.accepted.v2' };
+    edge.on(listRoute, { json: { letters: [next, { ...letter, ours: false }], next: null } });
+    const [, first, second] = (await run(['list'])).out.split('\n');
+    expect(first).toContain('(signed by us, type seckill.orders.accepted.v2, cannot be read by');
+    expect(first).toContain('replay it once persist-order reads it');
+    expect(second).toContain('(not signed by us, type seckill.orders.accepted.v1)');
   });
 
   test('goes on over empty pages, up to the limit, and says that there may be more', async () => {
@@ -158,7 +167,7 @@ describe('replay', () => {
     const { status, out, err } = await run(['replay', letter.id]);
     expect(status).toBe(1);
     expect(out).toMatch(/came back +persist-order\/1\/4\n/);
-    expect(err).toContain('1 letters came back');
+    expect(err).toContain('1 letter came back');
   });
 
   test('exits 1 where one is refused, says why, and publishes nothing more', async () => {
@@ -212,7 +221,10 @@ describe('replay', () => {
     const running = run(['replay', letter.id], { interrupted: interrupt.signal });
     await expect.poll(() => edge.asked.length).toBeGreaterThan(1);
     interrupt.abort();
-    expect(await running).toMatchObject({ status: 130 });
+    const { status, err } = await running;
+    expect(status).toBe(130);
+    expect(err).toContain('`kn-seckill dead-letters list` shows what comes back');
+    expect(err).not.toContain('Run it again');
   });
 
   test('tells of orders that have no row though nothing came back', async () => {
@@ -220,7 +232,7 @@ describe('replay', () => {
     onProgress({ json: { ...progress, rows: 2 } });
     const { status, err } = await run(['replay', letter.id]);
     expect(status).toBe(0);
-    expect(err).toContain('1 orders have no row');
+    expect(err).toContain('1 order has no row: it is of a sale');
   });
 
   test('an unknown letter is refused', async () => {
@@ -253,7 +265,7 @@ describe('drop', () => {
     const { status, out } = await run(['drop', letter.id], { ask });
     expect(status).toBe(0);
     expect(out).toMatch(/persist-order\/0\/17 +dropped\n/);
-    expect(questions[0]).toContain('This drops 1 letter for good');
+    expect(questions[0]).toContain('This drops 1 letter for good: an accepted order in it');
     expect(questions[0]).toContain('calls it lost until the sale is rebuilt');
     expect(edge.asked[0]?.body).toEqual({ ids: [letter.id] });
   });

@@ -15,9 +15,9 @@ export async function confirmDrop(
   { yes }: DropOptions,
 ): Promise<void> {
   if (yes === true || count === 0) return;
-  const what = count === 1 ? '1 letter' : `${count} letters`;
+  const [what, where] = count === 1 ? ['1 letter', 'it'] : [`${count} letters`, 'them'];
   const meaning =
-    `This drops ${what} for good: an accepted order in them that has no row gets none, and ` +
+    `This drops ${what} for good: an accepted order in ${where} that has no row gets none, and ` +
     '`verify` calls it lost until the sale is rebuilt, which puts its units on sale again.';
   if (given.io.ask === undefined) {
     throw new CliError(`${meaning} Nobody is here to be asked: say it with --yes`);

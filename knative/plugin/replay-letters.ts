@@ -34,7 +34,11 @@ export async function replayLetters(
   { force = false, wait, timeout }: ReplayOptions,
 ): Promise<void> {
   const edge = given.edge();
-  const parts = await decideLetters(given, edge, 'replay', ids, { force });
+  const parts = await decideLetters(given, edge, 'replay', ids, { force }).catch(
+    (error: unknown) => {
+      throw given.io.interrupted.aborted ? ended() : error;
+    },
+  );
   const letters = parts.flatMap((part) => part.letters);
   const published = parts.filter((part) => countOf(part) > 0);
   const came = wait
@@ -45,15 +49,16 @@ export async function replayLetters(
     : undefined;
   given.print({ letters, ...came }, () => showDecided(letters) + (came ? showCame(came) : ''));
   if (came && came.deadAgain.length > 0) {
-    throw new CliError(
-      `${came.deadAgain.length} letters came back: \`kn-seckill dead-letters list\` says why`,
-    );
+    const { length } = came.deadAgain;
+    const back = length === 1 ? '1 letter' : `${length} letters`;
+    throw new CliError(`${back} came back: \`kn-seckill dead-letters list\` says why`);
   }
   requireAll(letters, 'replayed');
   if (came && came.rows < came.orders) {
+    const lacking = came.orders - came.rows;
     given.io.err(
-      `${came.orders - came.rows} orders have no row: they are of a sale that was loaded anew since, ` +
-        'before which nobody was told that they are accepted\n',
+      `${lacking === 1 ? '1 order has no row: it is' : `${lacking} orders have no row: they are`} ` +
+        'of a sale that was loaded anew since, before which nobody was told of an acceptance\n',
     );
   }
 }
@@ -106,8 +111,17 @@ async function awaitDelivery(
 
 /** What was published is published, whoever does not answer afterwards. */
 function asUnknown({ io }: Invocation, error: unknown): unknown {
-  if (io.interrupted.aborted || !(error instanceof CliError)) return error;
-  return new CliError(error.message, exits.unknown);
+  if (io.interrupted.aborted) return ended();
+  return error instanceof CliError ? new CliError(error.message, exits.unknown) : error;
+}
+
+/** By Ctrl-C: to run it again would tell of letters that are decided, not of what came of them. */
+function ended(): CliError {
+  return new CliError(
+    'ended by you; what was published will be delivered: ' +
+      '`kn-seckill dead-letters list` shows what comes back, and what is still open',
+    exits.interrupted,
+  );
 }
 
 function showCame({ orders, rows, deadAgain }: Came): string {

@@ -30,6 +30,7 @@ export interface Letter {
   readonly code: number | null;
   readonly reason: string | null;
   readonly ours: boolean;
+  readonly readable: boolean;
   readonly decision: Decision | null;
 }
 
@@ -87,8 +88,15 @@ function showDecision(decision: Decision | null): string {
   return `${decision.action} by ${decision.operator}, ${showMoment(decision.at)}`;
 }
 
-function showReason({ where, code, reason, ours, type }: Letter): string {
+function showReason(letter: Letter): string {
+  const { where, code, reason } = letter;
   const said = [code === null ? 'no answer' : String(code), reason].filter((part) => part !== null);
-  const origin = ours ? '' : ` (not signed by us${type === null ? '' : `, type ${type}`})`;
-  return `${said.join(' ')}${where === null ? '' : `, by ${where}`}${origin}`;
+  return `${said.join(' ')}${where === null ? '' : `, by ${where}`}${showOrigin(letter)}`;
+}
+
+function showOrigin({ ours, readable, type }: Letter): string {
+  if (ours && readable) return '';
+  const named = type === null ? '' : `, type ${type}`;
+  if (!ours) return ` (not signed by us${named})`;
+  return ` (signed by us${named}, cannot be read by this release: replay it once persist-order reads it)`;
 }

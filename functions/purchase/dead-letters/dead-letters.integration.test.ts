@@ -3,6 +3,7 @@
 import { randomUUID } from 'node:crypto';
 import { afterAll, beforeAll, expect, test, vi } from 'vitest';
 import { createTopics } from '#knative/local/topics.ts';
+import { sign } from '#lib/http/signature.ts';
 import { uniqueProductId } from '#lib/testing/unique.ts';
 import type { Answer, TestApp } from '../testing/app-fixture.ts';
 import type { Decided } from './decide-letters.ts';
@@ -77,7 +78,7 @@ test('a letter is told of: what it is, when it died, where and why, and nobodyâ€
     acceptedAt: new Date(letter.event.acceptedAt / 1_000).toISOString(),
     diedAt: new Date(diedMs).toISOString(),
     ...{ where: 'http://persist-order.seckill.svc', code: 422, reason: 'no such sale' },
-    ...{ ours: true, decision: null },
+    ...{ ours: true, readable: true, decision: null },
   });
   const text = JSON.stringify((await ask(`?productId=${productId}`)).body);
   for (const { userId, orderId } of letter.event.orders) {
@@ -107,8 +108,12 @@ test('what is no event is told of, too, as far as it can be read', async () => {
   expect(status).toBe(200);
   const letters = (body.letters as ListedLetter[]).filter(({ id }) => id.includes('/1/'));
   expect(letters).toHaveLength(junk.length);
-  for (const { ours, productId } of letters)
-    expect({ ours, productId }).toEqual({ ours: false, productId: null });
+  for (const { ours, readable, productId } of letters)
+    expect({ ours, readable, productId }).toEqual({
+      ours: false,
+      readable: false,
+      productId: null,
+    });
   const [empty, binary, huge, odd, hostile, long, broken] = letters;
   expect(empty).toMatchObject({ bytes: 0, orders: null, batchId: null, type: null, reason: null });
   expect(binary).toMatchObject({ bytes: 3, orders: null });
@@ -237,6 +242,37 @@ test('what we did not sign is refused with a reason, and goes out by force', asy
   await decide('replay', { ids: ids.slice(0, 1), force: true });
   expect(await list(productId)).toEqual([]);
   expect(await on.published()).toHaveLength(count + 2);
+});
+
+test('what we signed but this release cannot read is ours, and may be replayed', async () => {
+  const productId = await on.bench.product();
+  const next = aLetter(productId, keys);
+  const garbled = { ...aLetter(productId, keys, { number: 2 }), value: '{}' };
+  const foreign = aLetter(productId, ['somebody elseâ€™s key of 32 characters'], { number: 3 });
+  await on.produce(persistTopic(), [
+    { ...next, headers: { ...next.headers, ce_type: 'seckill.orders.accepted.v2' } },
+    {
+      ...garbled,
+      headers: { ...garbled.headers, ce_signature: sign(keys, garbled.batchId, '{}') },
+    },
+    foreign,
+  ]);
+  const letters = await list(productId);
+  expect(letters.map(({ ours, readable }) => ({ ours, readable }))).toEqual([
+    { ours: true, readable: false },
+    { ours: true, readable: false },
+    { ours: false, readable: true },
+  ]);
+  const answer = await decide('replay', { ids: letters.map(({ id }) => id) });
+  const results = lettersIn(answer).map(({ result }) => result);
+  expect(results).toEqual(['replayed', 'replayed', 'refused']);
+  const sent = (await on.published()).filter(
+    ({ headers }) => headers.ce_subject?.toString() === productId,
+  );
+  expect(sent.map(({ headers }) => headers.ce_type?.toString()).sort()).toEqual([
+    'seckill.orders.accepted.v1',
+    'seckill.orders.accepted.v2',
+  ]);
 });
 
 test('a dropped letter is gone from the list, and told of with who dropped it', async () => {

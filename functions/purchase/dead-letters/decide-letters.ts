@@ -72,8 +72,9 @@ const actions = { replayed: 'replay_letters', dropped: 'drop_letters' } as const
  * took the event before: each knows by the orders' ids what it has. So a crash between the two
  * is harmless: the letter stays open, and may be replayed once more.
  *
- * Refuses what is not signed by a key of ours: no sink would take it. With `force` it goes out all
- * the same, and so does what has been decided before. Throws UnknownLetter, Conflict,
+ * Refuses what is not signed by a key of ours, since no sink would take it. With `force` that goes
+ * out, too, and so does what has been decided before. What is signed but cannot be read by this
+ * release may be sent: at worst it comes back as another letter. Throws UnknownLetter, Conflict,
  * KafkaUnavailable and what MySQL throws.
  */
 export async function replayLetters(

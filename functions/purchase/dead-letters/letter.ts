@@ -6,6 +6,7 @@ import { isSigned } from '#lib/http/signature.ts';
 import type { RawMessage } from '#lib/kafka/producer.ts';
 import type { Place, RawRecord } from '#lib/kafka/read-records.ts';
 import { type deadLetterTopics, eventType } from '#lib/names.ts';
+import { readOrderEvent } from '#lib/order-event.ts';
 import { partitionOf } from '../sell/publish.ts';
 
 export type Sink = keyof typeof deadLetterTopics;
@@ -33,8 +34,10 @@ export interface Letter {
   readonly where: string | null;
   readonly code: number | null;
   readonly reason: string | null;
-  /** Whether `purchase` made it: an event of our type, signed by a key of ours. */
+  /** Whether a key of ours has signed it: only `purchase` signs events. */
   readonly ours: boolean;
+  /** Whether this release can read it: an event of our type and version. */
+  readonly readable: boolean;
 }
 
 const ids = /^(persist-order|update-rank)\/(0|[1-9]\d{0,8})\/(0|[1-9]\d{0,14})$/;
@@ -71,6 +74,7 @@ export function letterOf(sink: Sink, record: RawRecord, signingKeys: readonly st
     code: code !== undefined && /^\d{3}$/.test(code) ? Number(code) : null,
     reason: cut(reasonIn(header('ce_knativeerrordata')), textMax),
     ours: isOurs(record, signingKeys),
+    readable: isReadable(record),
   };
 }
 
@@ -86,10 +90,16 @@ export function batchIdOf({ headers }: RawRecord): string | undefined {
   return batchId !== undefined && batchId.length <= idMax ? batchId : undefined;
 }
 
+/** Whether a key of ours has signed it, be it of a version that only another release reads. */
 export function isOurs({ headers, value }: RawRecord, signingKeys: readonly string[]): boolean {
-  const [type, batchId] = [headers.ce_type?.toString(), headers.ce_id?.toString()];
-  if (type !== eventType || batchId === undefined || value === null) return false;
+  const batchId = headers.ce_id?.toString();
+  if (batchId === undefined || value === null) return false;
   return isSigned(signingKeys, batchId, value, headers.ce_signature?.toString());
+}
+
+function isReadable({ headers, value }: RawRecord): boolean {
+  if (headers.ce_type?.toString() !== eventType || value === null) return false;
+  return value.length <= eventBodyBytesMax && readOrderEvent(value.toString()) !== undefined;
 }
 
 /** The ids of the orders in it; undefined where they cannot be read. */

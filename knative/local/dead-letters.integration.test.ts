@@ -4,7 +4,7 @@
 import { Kafka, logLevel } from 'kafkajs';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { published } from '#functions/purchase/dead-letters/letters-fixture.ts';
-import { ordersTopic } from '#lib/names.ts';
+import { eventType, ordersTopic } from '#lib/names.ts';
 import { anEventOf } from '#lib/testing/order-events.ts';
 import { startTestRuntime, type TestRuntime, until } from '#lib/testing/runtime.ts';
 
@@ -20,6 +20,8 @@ interface Letter {
   readonly id: string;
   readonly sink: string;
   readonly reason: string;
+  readonly batchId: string;
+  readonly productId: string | null;
 }
 
 async function run(...args: readonly string[]) {
@@ -41,10 +43,17 @@ const untilOpen = (productId: string, count: number) =>
 async function produce(productId: string, number: number, orders: number): Promise<void> {
   const keys = (system.env.SECKILL_SIGNING_KEYS ?? '').split(',');
   const { value, headers } = published(anEventOf(orders, productId), keys, number);
+  await produceRecord(value, headers);
+}
+
+async function produceRecord(value: string, headers: Readonly<Record<string, string | Buffer>>) {
   const brokers = (system.env.SECKILL_KAFKA_BROKERS ?? '').split(',');
   const producer = new Kafka({ brokers, logLevel: logLevel.NOTHING }).producer();
   await producer.connect();
-  await producer.send({ topic: ordersTopic, messages: [{ partition: 0, value, headers }] });
+  await producer.send({
+    topic: ordersTopic,
+    messages: [{ partition: 0, value, headers: { ...headers } }],
+  });
   await producer.disconnect();
 }
 
@@ -94,4 +103,30 @@ test('what cannot be mended is dropped, and stays dropped', async () => {
   expect(await letters('never')).toEqual([]);
   const late = await run('dead-letters', 'replay', id);
   expect(late).toMatchObject({ status: 1, json: { letters: [{ result: 'already_decided' }] } });
+}, 200_000);
+
+test('what is no event, or cannot be sent, is told of with where and why, and nothing stops', async () => {
+  const ce = { ce_specversion: '1.0', ce_source: '/test', ce_type: 'test' };
+  const bytes = { ...ce, ce_id: 'bytes', 'content-type': Buffer.from([0xff, 0xfe]) };
+  await produceRecord('{}', bytes);
+  await produceRecord('{}', { ...ce, ce_id: '\u001b[31mred\n' });
+  await produceRecord('{nope', { 'content-type': 'application/cloudevents+json' });
+  const strange = await until('the letters are there', 60_000, async () => {
+    const open = (await run('dead-letters', 'list')).json as Letter[];
+    const found = open.filter(({ productId }) => productId === null);
+    return found.length >= 6 ? found : undefined;
+  });
+  for (const sink of ['persist-order', 'update-rank']) {
+    const letters = strange.filter((letter) => letter.sink === sink);
+    const byId = letters.toSorted((one, other) => (one.batchId < other.batchId ? -1 : 1));
+    const where = expect.stringContaining('http://') as string;
+    expect(byId).toMatchObject([
+      { batchId: '%1B[31mred%0A', where, code: 422, reason: `ce-type is not ${eventType}` },
+      { batchId: 'bytes', where, code: null, reason: 'HTTP cannot carry its content-type' },
+      { type: 'dev.knative.kafka.event', where, code: 422, bytes: 5 },
+    ]);
+    expect(byId[2]?.reason).toMatch(/JSON/);
+  }
+  await produce('after', 1, 1);
+  await untilOpen('after', 1);
 }, 200_000);

@@ -8,7 +8,7 @@ export interface CloudEvent {
   readonly data: Buffer | undefined;
 }
 
-export const structuredContentType = 'application/cloudevents+json';
+const structuredContentType = 'application/cloudevents+json';
 
 const required = ['id', 'source', 'type'];
 const optional = ['datacontenttype', 'dataschema', 'subject', 'time'];
@@ -17,6 +17,11 @@ const specVersions = new Set(['0.3', '1.0']);
 const jsonContentType = /^(?:application|text)\/(?:[a-zA-Z]+\+)?json(?:;.*)*$/;
 const timePattern =
   /^(\d{4})-(\d{2})-(\d{2})T(\d{2}):(\d{2})(?::(\d{2})(?:\.(\d{1,9}))?)?(Z|[+-]\d{2}:\d{2})$/;
+
+/** Whether a body of this type is a whole event. */
+export function isStructured(contentType: string | null | undefined): boolean {
+  return contentType?.split(';', 1)[0] === structuredContentType;
+}
 
 /** Whether an extension may be called so: lower-case letters and digits. */
 export function isExtensionName(name: string): boolean {

@@ -99,3 +99,8 @@ describe('delivery', () => {
     expect(await run([answer(503)], linear, 1)).toMatchObject({ outcome: 'abandoned', sent: 2 });
   });
 });
+
+test('what cannot be sent is not sent again', async () => {
+  const unsendable: Attempt = { kind: 'unsendable', reason: 'why' };
+  expect(await run([unsendable])).toEqual({ outcome: 'failed', sent: 1, waits: [] });
+});

@@ -13,10 +13,13 @@ export interface DeliveryPolicy {
   readonly timeoutMs: number;
 }
 
-/** What came of one POST. Nothing came where there was no connection, or no answer in time. */
+/**
+ * What came of one POST. Unanswered: no connection, or no answer in time. Unsendable: the fault is
+ * in the event, and nothing was sent.
+ */
 export type Attempt =
   | ({ readonly kind: 'answered' } & Refusal)
-  | { readonly kind: 'unanswered'; readonly reason: string };
+  | { readonly kind: 'unanswered' | 'unsendable'; readonly reason: string };
 
 export type Delivery =
   | { readonly kind: 'delivered' }
@@ -38,13 +41,21 @@ export function verdictOf(status: number): 'done' | 'retry' | 'refused' {
   return status >= 500 || [404, 408, 409, 429].includes(status) ? 'retry' : 'refused';
 }
 
+function verdictOn(attempt: Attempt): ReturnType<typeof verdictOf> {
+  if (attempt.kind === 'answered') return verdictOf(attempt.status);
+  return attempt.kind === 'unanswered' ? 'retry' : 'refused';
+}
+
 /** The wait before the nth retry, n from 1: delay × n, or delay × 2ⁿ. */
 export function backoffMs(policy: DeliveryPolicy, retry: number): number {
   const factor = policy.backoff === 'linear' ? retry : 2 ** retry;
   return Math.min(policy.backoffDelayMs * factor, timerMsMax);
 }
 
-/** Sends until the sink takes it, refuses it, or the retries are used up. Never rejects. */
+/**
+ * Sends until the sink takes it, refuses it, or the retries are used up; once where it cannot be
+ * sent at all. Never rejects.
+ */
 export async function deliver(
   request: EventRequest,
   policy: DeliveryPolicy,
@@ -52,7 +63,7 @@ export async function deliver(
 ): Promise<Delivery> {
   for (let retry = 1; ; retry += 1) {
     const attempt = await send(request);
-    const verdict = attempt.kind === 'answered' ? verdictOf(attempt.status) : 'retry';
+    const verdict = verdictOn(attempt);
     if (verdict === 'done') return { kind: 'delivered' };
     if (verdict === 'refused' || retry > policy.retries) {
       return { kind: 'failed', attempt, attempts: retry };

@@ -1,8 +1,9 @@
 // The delivery contract, rule by rule, on real Kafka. README.md lists which test states which.
 
 import { afterAll, describe, expect, test, vi } from 'vitest';
+import { once } from '#lib/testing/once.ts';
 import { uniqueName, uniqueTopic } from '#lib/testing/unique.ts';
-import { commitIntervalMs, inFlightMax, pollRecordsMax } from './constants.ts';
+import { commitIntervalMs, inFlightMax, pollRecordsMax, sinkConnectionsMax } from './constants.ts';
 import {
   closeClients,
   committed,
@@ -18,6 +19,7 @@ afterAll(closeClients);
 const ids = (received: readonly Received[]) => received.map(({ headers }) => headers['ce-id']);
 const waits = (received: readonly Received[]) =>
   received.slice(1).map(({ atMs }, index) => atMs - (received[index]?.atMs ?? 0));
+const timeoutMs = 2_000;
 /** A promise, and what settles it. */
 const gate = () => Promise.withResolvers<number>();
 
@@ -203,6 +205,53 @@ describe('what is not taken', () => {
     expect(dead.received).toHaveLength(hasDeadLetterSink ? 1 : 0);
     await source.stop(1_000);
     expect(await committed(source.consumerGroup, topic)).toEqual([2]);
+  });
+});
+
+describe('a record that HTTP cannot carry', () => {
+  test('is a dead letter at once, and holds up nothing that comes after it', once, async () => {
+    const [topic, sink, dead] = await Promise.all([uniqueTopic(1), startSink(), startSink()]);
+    // With so many retries, an attempt that costs a connection would cost every one of them.
+    const source = startSource({
+      ...{ topics: [topic], sinkUrl: sink.url, deadLetterSinkUrl: dead.url },
+      delivery: {
+        retries: 2 * sinkConnectionsMax,
+        backoff: 'linear',
+        backoffDelayMs: 0,
+        timeoutMs,
+      },
+    });
+    const [good] = events(1);
+    const bytes = { 'content-type': Buffer.from([0xff, 0xfe]) };
+    await produce(topic, [
+      { ...good, value: 'bytes', headers: { ...good?.headers, ...bytes } },
+      { ...good, value: 'escape', headers: { ...good?.headers, ce_id: '\u001b[31m"red"\n' } },
+    ]);
+    await vi.waitFor(() => {
+      expect(source.status()).toMatchObject({ delivered: 1, deadLettered: 1, inFlight: 0 });
+    }, 20_000);
+    await produce(topic, events(300));
+    await vi.waitFor(() => {
+      expect(source.status()).toMatchObject({
+        ...{ delivered: 301, deadLettered: 1, retried: 0, dropped: 0, inFlight: 0, lag: 0 },
+      });
+    }, 20_000);
+    expect(sink.received[0]).toMatchObject({
+      ...{ body: 'escape', headers: { 'ce-id': '%1B[31m%22red%22%0A' } },
+    });
+    expect(dead.received).toMatchObject([
+      {
+        body: 'bytes',
+        headers: {
+          ...{ 'ce-id': '0', 'ce-kafkaheadercontenttype': '%EF%BF%BD%EF%BF%BD' },
+          'ce-knativeerrordest': sink.url,
+          'ce-knativeerrordata': Buffer.from('HTTP cannot carry its content-type').toString(
+            'base64',
+          ),
+        },
+      },
+    ]);
+    expect(dead.received[0]?.headers['content-type']).toBeUndefined();
   });
 });
 

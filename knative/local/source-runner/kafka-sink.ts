@@ -5,9 +5,9 @@ import { Hono } from 'hono';
 import type { Log } from '#lib/telemetry/log.ts';
 import {
   type CloudEvent,
+  isStructured,
   readBinaryEvent,
   readStructuredEvent,
-  structuredContentType,
 } from './cloud-event.ts';
 import type { OutgoingRecord, RecordWriter } from './kafka.ts';
 import type { KafkaSinkManifest } from './manifest.ts';
@@ -41,8 +41,7 @@ export function createKafkaSinks(
 }
 
 function eventIn(headers: Headers, body: Buffer): CloudEvent | undefined {
-  const contentType = headers.get('content-type');
-  if (contentType?.split(';', 1)[0] === structuredContentType) return readStructuredEvent(body);
+  if (isStructured(headers.get('content-type'))) return readStructuredEvent(body);
   const attributes: [string, string][] = [];
   for (const [name, value] of headers) {
     if (name === 'content-type') attributes.push(['datacontenttype', value]);

@@ -178,6 +178,35 @@ test('a refused event is in the KafkaSink’s topic, as it was and with the reas
   });
 });
 
+test('so is a malformed structured event, in binary mode, and the sink has had it as it was', async () => {
+  const [topic, dead, sink] = await Promise.all([
+    uniqueTopic(1),
+    uniqueTopic(1),
+    startSink(() => ({ status: 422, body: 'no JSON' })),
+  ]);
+  const group = uniqueName('test-group-');
+  const runner = await run([manifest(topic, group, deadLetters), kafkaSink(dead)], to(sink));
+  await runner.untilReady();
+  const contentType = 'application/cloudevents+json; charset=UTF-8';
+  await produce(topic, [{ value: '{nope', headers: { 'content-type': contentType } }]);
+  await vi.waitFor(async () => {
+    expect(await runner.report()).toMatchObject({ deadLettered: 1, dropped: 0, inFlight: 0 });
+  }, 20_000);
+  const lowerCase = contentType.toLowerCase();
+  expect(sink.received).toMatchObject([
+    { body: '{nope', headers: { 'content-type': lowerCase, 'ce-type': 'dev.knative.kafka.event' } },
+  ]);
+  const [record] = await recordsOf(dead);
+  expect(record?.value.toString()).toBe('{nope');
+  expect(record?.headers).toMatchObject({
+    ...{ ce_type: 'dev.knative.kafka.event', ce_id: 'partition:0/offset:0' },
+    ...{ ce_kafkaheadercontenttype: lowerCase },
+    ...{ ce_knativeerrordest: sink.url, ce_knativeerrorcode: '422' },
+    ce_knativeerrordata: Buffer.from('no JSON').toString('base64'),
+  });
+  expect(record?.headers).not.toHaveProperty('content-type');
+});
+
 describe('a KafkaSink', () => {
   test('takes CloudEvents only, by POST, and answers 503 while it cannot write', async () => {
     const [topic, sink] = await Promise.all([uniqueTopic(1), startSink()]);

@@ -77,17 +77,18 @@ export function createRecordDelivery(deps: RecordDeliveryDeps): RecordDelivery {
     if (attempt.kind === 'unanswered' && signal.aborted) return 'abandoned';
     const reason = reasonOf(attempt);
     if (toDeadLetters === undefined) {
-      return drop(record, 'the sink does not take it and there is no dead-letter sink', reason);
+      return drop(record, `${blameOf(attempt)} and there is no dead-letter sink`, reason);
     }
-    const refusal = attempt.kind === 'answered' ? attempt : undefined;
-    const buried = await toDeadLetters(deadLetterOf(event, sink.url, refusal), signal);
+    const letter = deadLetterOf(event, sink.url, refusalIn(attempt));
+    const buried = await toDeadLetters(letter, signal);
     if (buried.kind === 'abandoned') return 'abandoned';
     if (buried.kind === 'failed') {
       if (buried.attempt.kind === 'unanswered' && signal.aborted) return 'abandoned';
       return drop(record, 'the dead-letter sink does not take it', reasonOf(buried.attempt));
     }
     counters.deadLettered += 1;
-    log.warn({ ...placeOf(record), reason, attempts }, 'the event went to the dead letters');
+    const message = `${blameOf(attempt)}, so the event went to the dead letters`;
+    log.warn({ ...placeOf(record), reason, attempts }, message);
     return 'done';
   };
 }
@@ -121,6 +122,18 @@ function createTargetDelivery(
 
 function placeOf({ topic, partition, offset }: FetchedRecord) {
   return { topic, partition, offset: String(offset) };
+}
+
+/** Whose fault it is. */
+function blameOf(attempt: Attempt): string {
+  return attempt.kind === 'unsendable'
+    ? 'the record cannot be sent to any sink as it is'
+    : 'the sink does not take it';
+}
+
+function refusalIn(attempt: Attempt) {
+  if (attempt.kind === 'answered') return attempt;
+  return attempt.kind === 'unsendable' ? { unsendable: attempt.reason } : undefined;
 }
 
 function reasonOf(attempt: Attempt): string {

@@ -62,14 +62,14 @@ describe('(a) a plain record', () => {
     const { headers } = request(
       record({
         key: Buffer.from('k1'),
-        headers: { 'X-Trace_Id': 'ünï', 'Content-Type': 'Application/JSON' },
+        headers: { 'X-Trace_Id': 'traced', 'Content-Type': 'Application/JSON' },
       }),
     );
     expect(headers).toEqual({
       ...plain,
       'ce-key': 'k1',
       'ce-partitionkey': 'k1',
-      'ce-kafkaheaderxtraceid': 'ünï',
+      'ce-kafkaheaderxtraceid': 'traced',
       'content-type': 'application/json',
     });
   });
@@ -172,6 +172,16 @@ describe('(e) a record without a value', () => {
   });
 });
 
+test('what a header cannot carry is percent-encoded, its key and a ceOverride too', () => {
+  const overriding = { ...source, extensions: { stage: 'früh' } };
+  const given = record({ key: Buffer.from([0, 0x41]), headers: { 'x-name': '商品 1' } });
+  expect(request(given, overriding).headers).toEqual({
+    ...plain,
+    ...{ 'ce-key': '%00A', 'ce-partitionkey': '%00A', 'ce-stage': 'fr%C3%BCh' },
+    'ce-kafkaheaderxname': '%E5%95%86%E5%93%81%201',
+  });
+});
+
 test('ceOverrides come last, over anything of that name', () => {
   const overriding = { ...source, extensions: { signature: 'mine', knativekafkaoffset: '0' } };
   const { headers } = request(record({ headers: { ...ce, ce_signature: 'x' } }), overriding);
@@ -216,6 +226,25 @@ describe('a dead letter', () => {
       knativeerrordest: 'http://sink/',
       knativeerrorcode: '500',
     });
+  });
+
+  test('without a way to send it says where it should have gone, and why it did not', () => {
+    expect(errorsOf({ unsendable: 'why' })).toEqual({
+      knativeerrordest: 'http://sink/',
+      knativeerrordata: Buffer.from('why').toString('base64'),
+    });
+  });
+
+  test.each([
+    ['\ufffd\ufffd', undefined],
+    ['application/cloudevents+json; charset=utf-8', undefined],
+    [' application/cloudevents+json', undefined],
+    ['application/json; charset=utf-8', 'application/json; charset=utf-8'],
+  ])('has the content type %j as %j, and tells of it else', (contentType, kept) => {
+    const attributes = new Map(event.attributes).set('datacontenttype', contentType);
+    const letter = deadLetterOf({ ...event, attributes }, 'http://sink/', undefined).attributes;
+    expect(letter.get('datacontenttype')).toBe(kept);
+    expect(letter.get('kafkaheadercontenttype')).toBe(kept === undefined ? contentType : undefined);
   });
 
   test('leaves out what no extension may be called', () => {

@@ -5,13 +5,14 @@ import {
   type CloudEvent,
   isAttributeName,
   isExtensionName,
+  isStructured,
   javaTimeOf,
   readBinaryEvent,
   readStructuredEvent,
-  structuredContentType,
   withExtensions,
 } from './cloud-event.ts';
 import { errorDataBytesMax } from './constants.ts';
+import { attributeHeaderOf, isHeaderValue } from './header-values.ts';
 
 /** A record as the consumer fetched it. */
 export interface FetchedRecord {
@@ -67,23 +68,29 @@ export function eventOf(record: FetchedRecord, source: EventSource): CloudEvent 
   ]);
 }
 
-/** The POST that carries the event. */
+/** The POST that carries the event. Its content type may be one that HTTP does not allow. */
 export function requestOf(event: CloudEvent, source: EventSource): EventRequest {
   const headers: Record<string, string> = { prefer: 'reply', 'kn-namespace': source.namespace };
   for (const [name, value] of event.attributes) {
-    headers[name === 'datacontenttype' ? 'content-type' : `ce-${name}`] = value;
+    if (name === 'datacontenttype') headers['content-type'] = value;
+    else headers[`ce-${name}`] = attributeHeaderOf(value);
   }
   return { headers, body: event.data };
 }
 
-/** The event for the dead-letter sink: where it was refused, and how if there was an answer. */
+/**
+ * The event for the dead-letter sink, which can always be sent: where it was refused, and how if
+ * there was an answer, or why it was not sent there.
+ */
 export function deadLetterOf(
   event: CloudEvent,
   destination: string,
-  refusal: Refusal | undefined,
+  refusal: Refusal | { readonly unsendable: string } | undefined,
 ): CloudEvent {
   const extensions: [string, string][] = [['knativeerrordest', destination]];
-  if (refusal !== undefined) {
+  if (refusal !== undefined && 'unsendable' in refusal) {
+    extensions.push(['knativeerrordata', Buffer.from(refusal.unsendable).toString('base64')]);
+  } else if (refusal !== undefined) {
     extensions.push(['knativeerrorcode', String(refusal.status)]);
     for (const [name, value] of Object.entries(refusal.headers)) {
       const extension = /^kne-(.*)$/i.exec(name)?.[1]?.toLowerCase();
@@ -97,15 +104,27 @@ export function deadLetterOf(
       extensions.push(['knativeerrordata', data]);
     }
   }
-  return withExtensions(event, extensions);
+  return withExtensions(withSafeContentType(event), extensions);
+}
+
+/**
+ * A content type that no header can be, or that would make the KafkaSink read the data as a whole
+ * event and refuse it, is told as the header of a plain record is.
+ */
+function withSafeContentType(event: CloudEvent): CloudEvent {
+  const contentType = event.attributes.get('datacontenttype');
+  if (contentType === undefined) return event;
+  if (isHeaderValue(contentType) && !isStructured(contentType.trim())) return event;
+  const attributes = new Map(event.attributes).set('kafkaheadercontenttype', contentType);
+  attributes.delete('datacontenttype');
+  return { ...event, attributes };
 }
 
 function cloudEventOf(
   headers: ReadonlyMap<string, string>,
   value: Buffer | null,
 ): CloudEvent | undefined {
-  const contentType = headers.get('content-type');
-  if (contentType?.split(';', 1)[0] === structuredContentType) return readStructuredEvent(value);
+  if (isStructured(headers.get('content-type'))) return readStructuredEvent(value);
   if (!headers.has(`${headerPrefix}specversion`)) return undefined;
   const attributes: [string, string][] = [];
   for (const [name, text] of headers) {

@@ -9,7 +9,7 @@ import { crashPoint } from '#lib/crash-point.ts';
 import type { MysqlClient } from '#lib/mysql/connect.ts';
 import { operations, orders } from '#lib/mysql/schema.ts';
 import { deadLetterTopics } from '#lib/names.ts';
-import { generationIn, readOrderEvent } from '#lib/order-event.ts';
+import { generationIn } from '#lib/order-event.ts';
 import { droppedBatches } from '../dead-letters/decisions.ts';
 import type { Action } from '../operate/operation.ts';
 import type { PublishedEvent, Publisher } from '../sell/publish.ts';
@@ -68,17 +68,18 @@ export async function awaitRows(
   const unreadable = new Set<string>();
   let newest = generation;
   for await (const page of pagesOf(events, eventsPerPage)) {
-    const read = page.flatMap(({ signed, ...published }): (Missing & { signed: boolean })[] => {
-      const event = readOrderEvent(published.data);
-      if (!event && signed) {
-        const named = generationIn(productId, published.batchId) ?? generation;
-        newest = Math.max(newest, named);
-        if (named >= generation) unreadable.add(published.batchId);
-      }
-      if (event?.productId !== productId || event.generation < generation) return [];
-      if (signed) newest = Math.max(newest, event.generation);
-      return [{ published, signed, orderIds: event.orders.map(({ orderId }) => orderId) }];
-    });
+    const read = page.flatMap(
+      ({ signed, event, ...published }): (Missing & { signed: boolean })[] => {
+        if (!event && signed) {
+          const named = generationIn(productId, published.batchId) ?? generation;
+          newest = Math.max(newest, named);
+          if (named >= generation) unreadable.add(published.batchId);
+        }
+        if (event?.productId !== productId || event.generation < generation) return [];
+        if (signed) newest = Math.max(newest, event.generation);
+        return [{ published, signed, orderIds: event.orders.map(({ orderId }) => orderId) }];
+      },
+    );
     for (const { signed, ...one } of await withoutRows(mysql, read)) {
       (signed ? missing : doubtful).set(one.published.batchId, one);
     }

@@ -162,14 +162,14 @@ describe('what Kafka holds', () => {
   async function send(
     topic: string,
     { productId, generation, ...rest }: ReturnType<typeof anEvent>,
-    others: { value?: string; signature?: string; number?: number } = {},
+    others: { value?: string; signature?: string; number?: number; type?: string } = {},
   ): Promise<void> {
     const batchId = batchIdOf(productId, generation, others.number ?? 7);
     const value = others.value ?? JSON.stringify({ productId, generation, ...rest });
     const headers = {
       'content-type': 'application/json',
       ce_specversion: '1.0',
-      ce_type: eventType,
+      ce_type: others.type ?? eventType,
       ce_id: batchId,
       ce_subject: productId,
       ce_signature: others.signature ?? sign(bench.signingKeys, batchId, value),
@@ -265,6 +265,21 @@ describe('what Kafka holds', () => {
         expect((await bench.row(productId)).generation).toBe(4);
       },
     );
+
+    test('of another version of ours, it may hold accepted orders; nobody’s is left alone', async () => {
+      const productId = await bench.product({ generation: 3 });
+      const type = 'seckill.orders.accepted.v2';
+      const { seller } = bench.instance();
+      await send(ordersTopic, event(productId, 4, 3), { type, number: 777, signature: '' });
+      await seller.exclusively(productId, () => Promise.resolve());
+      const another = await bench.product({ generation: 3 });
+      await send(ordersTopic, event(another, 4, 3), { type, number: 777 });
+      const loading = () => seller.exclusively(another, () => Promise.resolve());
+      await expect(loading()).rejects.toThrow(RebuildBlocked);
+      await drop(another);
+      await loading();
+      expect(await bench.published(another)).toHaveLength(1);
+    });
 
     test('of a generation that was left behind is left alone, of a newer one keeps its name', async () => {
       const productId = await bench.product({ generation: 2 });

@@ -8,7 +8,6 @@ import { restoreBoards } from '#lib/board/restore.ts';
 import type { MysqlClient } from '#lib/mysql/connect.ts';
 import { orderUnits, products } from '#lib/mysql/schema.ts';
 import { deadLetterTopics, saleKeys } from '#lib/names.ts';
-import { readOrderEvent } from '#lib/order-event.ts';
 import { compareFields, compareOrders, type Finding } from '#lib/reconcile/compare.ts';
 import { parseBuyer } from '#lib/reconcile/compare-boards.ts';
 import { readHash, readRowsOf, scanHash } from '#lib/reconcile/facts.ts';
@@ -96,8 +95,8 @@ async function republish(
     if (!event.signed) continue;
     // An operator has said never: it would only die again.
     if (dropped.has(event.batchId)) continue;
-    const { orders } = readOrderEvent(event.data) ?? {};
-    if (orders?.some(({ orderId }) => missing.has(orderId))) events.set(event.batchId, event);
+    if (event.event?.orders.some(({ orderId }) => missing.has(orderId)))
+      events.set(event.batchId, event);
   }
   if (events.size > 0) await publisher.publish([...events.values()]);
   const deadline = performance.now() + (dependencies.rowsWaitMs ?? rowsWaitMs);

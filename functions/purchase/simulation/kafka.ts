@@ -7,6 +7,7 @@ import createKafkajsProducer from 'kafkajs/src/producer/index.js';
 import type { KafkaClient } from '#lib/kafka/producer.ts';
 import type { TopicMarks } from '#lib/kafka/topic-marks.ts';
 import { deadLetterTopics, ordersTopic } from '#lib/names.ts';
+import { readOrderEvent } from '#lib/order-event.ts';
 import type { EventLog, TopicEvent } from '../recover/read-events.ts';
 import { Brokers, brokerCount, type ProduceRequest, type TopicRecord } from './kafka-brokers.ts';
 import type { Network } from './network.ts';
@@ -82,7 +83,8 @@ export class SimulatedKafka {
       for (const { partition, offset, headers, value: data } of records) {
         if (offset < (since?.ends[topic]?.[String(partition)] ?? 0)) continue;
         if (headers['ce_subject'] !== productId) continue;
-        yield { productId, batchId: headers['ce_id'] ?? '', data, signed: true };
+        const event = readOrderEvent(data);
+        yield { productId, batchId: headers['ce_id'] ?? '', data, signed: true, event };
       }
     }
   }

@@ -290,7 +290,7 @@ const line = {
 const letter = {
   ...{ id: 'persist-order/0/17', sink: 'persist-order', productId: 'p1', batchId: 'p1.1.1' },
   ...{ type: null, orders: 2, bytes: 300, acceptedAt: null, diedAt: line.at, where: null },
-  ...{ code: 422, reason: 'no such sale', ours: true },
+  ...{ code: 422, reason: 'no such sale', ours: true, readable: true },
   decision: { action: 'dropped', operator: 'ann', operationId: 'op-12345678', at: line.at },
 };
 const bodies: Readonly<Record<string, object>> = {

@@ -89,20 +89,28 @@ function setFields(data: RedisData, [key = '', ...pairs]: Arguments): number {
 
 /** A ZSET is a HASH of scores here; nobody asks for its order. */
 function addScores(data: RedisData, [key = '', ...rest]: Arguments): number {
-  const mode = rest[0] === 'LT' || rest[0] === 'GT' ? rest[0] : undefined;
-  const pairs = mode === undefined ? rest : rest.slice(1);
+  const flagCount = rest.findIndex((word) => !zaddFlags.has(word));
+  const flags = new Set(rest.slice(0, flagCount));
+  const pairs = rest.slice(flagCount);
   const scores = data.hash(key);
-  const before = scores.size;
+  let [added, changed] = [0, 0];
   for (let at = 0; at < pairs.length; at += 2) {
     const [score, member] = [Number(pairs[at]), pairs[at + 1] ?? ''];
     const known = scores.get(member);
-    const isWorse =
-      known !== undefined &&
-      ((mode === 'LT' && score >= Number(known)) || (mode === 'GT' && score <= Number(known)));
-    if (!isWorse) scores.set(member, String(score));
+    if (known !== undefined && !isBetter(score, Number(known), flags)) continue;
+    if (known === undefined) added += 1;
+    changed += 1;
+    scores.set(member, String(score));
   }
   data.keep(key, scores);
-  return scores.size - before;
+  return flags.has('CH') ? changed : added;
+}
+
+const zaddFlags: ReadonlySet<string> = new Set(['LT', 'GT', 'CH']);
+
+function isBetter(score: number, known: number, flags: ReadonlySet<string>): boolean {
+  if (flags.has('LT')) return score < known;
+  return flags.has('GT') ? score > known : score !== known;
 }
 
 function removeFields(data: RedisData, [key = '', ...fields]: Arguments): number {

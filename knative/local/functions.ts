@@ -77,12 +77,15 @@ export function functionService(name: FunctionName, around: Surroundings): Servi
 }
 
 /** How the source runner is run: it finds the sinks of the manifests by `SECKILL_SINK_…`. */
-export function sourceRunnerService(around: Surroundings): Service {
+export function sourceRunnerService(
+  around: Surroundings,
+  manifests = join(root, 'kafka-sources'),
+): Service {
   const { folder, ports, given, env } = around;
   return {
     name: 'source-runner',
     folder: join(folder, 'source-runner'),
-    args: [join(root, 'knative/local/source-runner/main.ts'), join(root, 'kafka-sources')],
+    args: [join(root, 'knative/local/source-runner/main.ts'), manifests],
     env: {
       ...given,
       ...env,

@@ -13,7 +13,7 @@ import type { System } from './system.ts';
 
 const name = 'persist';
 /** About what can be drained in the time that a measurement takes. */
-const rowsPerSecond = 10_000;
+const rowsPerSecond = 16_000;
 const warmUpRows = 10_000;
 const pollMs = 20;
 const drainDeadlineMs = 300_000;
@@ -82,7 +82,7 @@ async function drain(
     );
     return stockOfSales - Number(found[0]?.unsold);
   };
-  return system.withSinks(async () => {
+  return system.withPersistOrder(async () => {
     const first = await written();
     const startedAtMs = performance.now();
     let now = first;

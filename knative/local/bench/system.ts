@@ -1,8 +1,10 @@
 // The whole system in a folder of its own, as `npm start` would run it, but in the bench's hands:
 // more instances of a function, and no source runner while it would only disturb.
 
+import { copyFile, mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { migrate } from '#functions/persist-order/migrate.ts';
+import { type consumerGroups, deadLetterTopics } from '#lib/names.ts';
 import { buildFunctions, bundle, type FunctionName } from '../build.ts';
 import {
   choosePorts,
@@ -40,6 +42,8 @@ export interface System {
   oneMore(name: FunctionName | ReferenceName): Promise<Service>;
   /** The source runner delivers while `work` goes on; before and after it does not. */
   withSinks<T>(work: (runner: Running) => Promise<T>): Promise<T>;
+  /** The same, but update-rank gets nothing. */
+  withPersistOrder<T>(work: (runner: Running) => Promise<T>): Promise<T>;
 }
 
 export interface SystemOptions {
@@ -118,15 +122,35 @@ export async function startSystem(options: SystemOptions): Promise<System> {
       const service = await oneMore(name);
       return start({ ...service, env: { ...service.env, ...differing } });
     },
-    async withSinks(work) {
-      const runner = await start(profiled(sourceRunnerService(around)));
-      try {
-        return await work(runner);
-      } finally {
-        await runner.stop();
-      }
+    withSinks: (work) => during(start(profiled(sourceRunnerService(around))), work),
+    async withPersistOrder(work) {
+      const manifests = await manifestsOf('persist-order', join(folder, 'persist-order-only'));
+      return during(start(profiled(sourceRunnerService(around, manifests))), work);
     },
   };
+}
+
+async function during<T>(
+  starting: Promise<Running>,
+  work: (running: Running) => Promise<T>,
+): Promise<T> {
+  const running = await starting;
+  try {
+    return await work(running);
+  } finally {
+    await running.stop();
+  }
+}
+
+/** Copies the manifests of one source and its dead letters to `to`, and resolves with that. */
+async function manifestsOf(source: keyof typeof consumerGroups, to: string): Promise<string> {
+  const from = join(import.meta.dirname, '../../../kafka-sources');
+  const dead = deadLetterTopics[source].split('.').at(-1);
+  await mkdir(to, { recursive: true });
+  for (const name of [`200-kafkasource-${source}.yaml`, `100-kafkasink-orders-dead-${dead}.yaml`]) {
+    await copyFile(join(from, name), join(to, name));
+  }
+  return to;
 }
 
 async function build(dist: string): Promise<void> {

@@ -3,6 +3,7 @@
 import { afterAll, describe, expect, test, vi } from 'vitest';
 import { once } from '#lib/testing/once.ts';
 import { uniqueName, uniqueTopic } from '#lib/testing/unique.ts';
+import { choosePort } from '../ports.ts';
 import { commitIntervalMs, inFlightMax, pollRecordsMax, sinkConnectionsMax } from './constants.ts';
 import {
   closeClients,
@@ -124,8 +125,8 @@ describe('an answer decides', () => {
   });
 
   test('a sink that is not there is tried until it is', async () => {
-    const [topic, gone] = await Promise.all([uniqueTopic(1), startSink()]);
-    const port = Number(new URL(gone.url).port) + 1;
+    // Beyond the ports that connections get: nobody takes it before the sink does.
+    const [topic, port] = await Promise.all([uniqueTopic(1), choosePort()]);
     const source = startSource({
       ...{ topics: [topic], sinkUrl: `http://127.0.0.1:${port}/` },
       delivery: { retries: 60, backoff: 'linear', backoffDelayMs: 100, timeoutMs: 1_000 },

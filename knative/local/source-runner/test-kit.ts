@@ -1,6 +1,7 @@
 // For the contract tests: a sink that records what it is sent and answers as it is told, sources
 // on topics of their own, and what Kafka holds afterwards.
 
+import { once } from 'node:events';
 import { createServer, type IncomingHttpHeaders, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { type Admin, Kafka, logLevel, type Message, type Producer } from 'kafkajs';
@@ -63,7 +64,8 @@ export async function startSink(answers: Answers = () => 204, port = 0): Promise
       });
     });
   });
-  await new Promise<void>((resolve) => server.listen(port, '127.0.0.1', resolve));
+  server.listen(port, '127.0.0.1');
+  await once(server, 'listening');
   onTestFinished(() => {
     server.close();
     server.closeAllConnections();

@@ -15,6 +15,20 @@ export interface Progress {
   readonly complete: boolean;
 }
 
+/** How many events a group has not committed, of those before the ends. */
+export function lagOf(
+  group: string,
+  { committed }: Pick<Progress, 'committed'>,
+  ends: Progress['ends'],
+): number {
+  const offsets = committed.get(group);
+  let lag = 0;
+  for (const [partition, end] of ends) {
+    lag += Math.max(0, end - Math.max(0, offsets?.get(partition) ?? 0));
+  }
+  return lag;
+}
+
 /** Asks for the progress of these groups. Throws KafkaUnavailable. */
 export async function readProgress(
   brokers: readonly string[],

@@ -1,7 +1,7 @@
 // What became of a replay: whether both groups have got past what it published, and then, how many
 // orders are rows and which letters came back.
 
-import type { Progress } from '#lib/kafka/read-progress.ts';
+import { lagOf, type Progress } from '#lib/kafka/read-progress.ts';
 import { type RawRecord, readRecordsSince } from '#lib/kafka/read-records.ts';
 import type { TopicEnds } from '#lib/kafka/topic-marks.ts';
 import type { consumerGroups } from '#lib/names.ts';
@@ -46,7 +46,7 @@ export async function replayProgress(
   const line = await readOperation(mysql.db, { operationId });
   if (line?.action !== 'replay_letters') return undefined;
   const { awaited, deadEnds } = line.details as ReplayDetails;
-  const lag = await lagOf(dependencies, awaited[ordersTopic] ?? {});
+  const lag = await lagsOf(dependencies, awaited[ordersTopic] ?? {});
   const decisions = await decidedBy(mysql, operationId);
   const known = { operationId, letters: decisions.length, lag };
   if (Object.values(lag).some((events) => events > 0)) {
@@ -66,16 +66,13 @@ export async function replayProgress(
   };
 }
 
-async function lagOf(
+async function lagsOf(
   { readProgress, groups }: ProgressDependencies,
   awaited: Readonly<Record<string, number>>,
 ): Promise<Readonly<Record<Group, number>>> {
-  const { committed } = await readProgress();
-  const of = (group: Group) =>
-    Object.entries(awaited).reduce((open, [partition, end]) => {
-      const done = committed.get(groups[group])?.get(Number(partition)) ?? 0;
-      return open + Math.max(0, end - Math.max(0, done));
-    }, 0);
+  const progress = await readProgress();
+  const ends = new Map(Object.entries(awaited).map(([partition, end]) => [Number(partition), end]));
+  const of = (group: Group) => lagOf(groups[group], progress, ends);
   return { 'persist-order': of('persist-order'), 'update-rank': of('update-rank') };
 }
 

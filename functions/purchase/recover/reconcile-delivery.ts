@@ -2,7 +2,7 @@
 // are committed once an event is answered for, be it by a dead letter.
 
 import { setTimeout } from 'node:timers/promises';
-import type { Progress } from '#lib/kafka/read-progress.ts';
+import { lagOf, type Progress } from '#lib/kafka/read-progress.ts';
 import { consumerGroups } from '#lib/names.ts';
 
 type Group = keyof typeof consumerGroups;
@@ -30,8 +30,8 @@ export async function awaitDelivery(dependencies: Dependencies): Promise<Deliver
   const { ends } = progress;
   for (;;) {
     const lag = {
-      'persist-order': openIn(progress, 'persist-order', ends),
-      'update-rank': openIn(progress, 'update-rank', ends),
+      'persist-order': lagOf(consumerGroups['persist-order'], progress, ends),
+      'update-rank': lagOf(consumerGroups['update-rank'], progress, ends),
     };
     const isDone = lag['persist-order'] === 0 && lag['update-rank'] === 0;
     if (isDone || performance.now() + pollMs > deadline) {
@@ -44,15 +44,6 @@ export async function awaitDelivery(dependencies: Dependencies): Promise<Deliver
     await setTimeout(pollMs);
     progress = await dependencies.readProgress();
   }
-}
-
-function openIn({ committed }: Progress, group: Group, ends: ReadonlyMap<number, number>): number {
-  const offsets = committed.get(consumerGroups[group]);
-  let open = 0;
-  for (const [partition, end] of ends) {
-    open += Math.max(0, end - Math.max(0, offsets?.get(partition) ?? 0));
-  }
-  return open;
 }
 
 /**

@@ -4,7 +4,7 @@
 import { setTimeout } from 'node:timers/promises';
 import { Redis } from 'ioredis';
 import { createConnection, type RowDataPacket } from 'mysql2/promise';
-import { readProgress } from '#lib/kafka/read-progress.ts';
+import { lagOf, readProgress } from '#lib/kafka/read-progress.ts';
 import { consumerGroups, ordersTopic, saleKeys } from '#lib/names.ts';
 import type { Bench, Measure } from './bench.ts';
 import { buyThrough } from './buy.ts';
@@ -91,12 +91,7 @@ async function openLooks(system: System, product: string) {
   /** How many events each group had to be given since. */
   const events = async () => {
     const { ends } = await progress();
-    return groups.map((group) => {
-      const committed = before.committed.get(group);
-      const first = (partition: number) => Math.max(0, committed?.get(partition) ?? 0);
-      const open = [...ends].map(([partition, end]) => end - first(partition));
-      return { group, events: open.reduce((sum, one) => sum + one, 0) };
-    });
+    return groups.map((group) => ({ group, events: lagOf(group, before, ends) }));
   };
   return {
     sold,

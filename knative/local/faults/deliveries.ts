@@ -1,6 +1,6 @@
 // How far the sources are, as Kafka and the source runners say.
 
-import { readProgress } from '#lib/kafka/read-progress.ts';
+import { lagOf, readProgress } from '#lib/kafka/read-progress.ts';
 import { markTopics } from '#lib/kafka/topic-marks.ts';
 import { consumerGroups, deadLetterTopics, ordersTopic } from '#lib/names.ts';
 import type { SourceReport } from '../source-runner/app.ts';
@@ -8,10 +8,8 @@ import type { SourceReport } from '../source-runner/app.ts';
 /** Whether both groups have committed everything that the topic holds. */
 export async function isAllCommitted(brokers: readonly string[]): Promise<boolean> {
   const groups = Object.values(consumerGroups);
-  const { committed, ends } = await readProgress(brokers, ordersTopic, groups);
-  return groups.every((group) =>
-    [...ends].every(([partition, end]) => (committed.get(group)?.get(partition) ?? 0) >= end),
-  );
+  const progress = await readProgress(brokers, ordersTopic, groups);
+  return groups.every((group) => lagOf(group, progress, progress.ends) === 0);
 }
 
 /** How many events are in the dead-letter topics. */

@@ -1,4 +1,5 @@
-// Where an event goes: a reference in a manifest becomes a URL of this machine.
+// Where an event goes: a reference in a manifest becomes a URL of this machine, or of the cluster
+// that the runner is a pod of.
 
 import type { DestinationDocument } from './manifest-schema.ts';
 
@@ -6,7 +7,10 @@ import type { DestinationDocument } from './manifest-schema.ts';
 export interface Lookup {
   /** Where the runner itself answers for KafkaSinks. */
   readonly kafkaSinksUrl: string;
-  /** `SECKILL_SINK_<NAME>` is the URL of the Knative Service of that name. */
+  /**
+   * `SECKILL_SINK_<NAME>` is the URL of the Knative Service of that name. Any other is looked for
+   * in the cluster, where `SECKILL_CLUSTER_DOMAIN` (mostly cluster.local) says that there is one.
+   */
   readonly environment: Readonly<Record<string, string | undefined>>;
 }
 
@@ -26,7 +30,8 @@ export function resolveDestination(
   switch (`${ref.apiVersion} ${ref.kind}`) {
     case 'serving.knative.dev/v1 Service': {
       const variable = `SECKILL_SINK_${ref.name.toUpperCase().replaceAll('-', '_')}`;
-      const base = environment[variable];
+      const domain = environment['SECKILL_CLUSTER_DOMAIN'];
+      const base = environment[variable] ?? (domain && inCluster(ref.name, namespace, domain));
       if (base === undefined || !URL.canParse(base)) {
         return { field: 'ref', problem: `set ${variable} to the URL of ${ref.name}` };
       }
@@ -40,4 +45,9 @@ export function resolveDestination(
     default:
       return { field: 'ref', problem: `${ref.apiVersion} ${ref.kind} is not known here` };
   }
+}
+
+/** Where a Knative Service answers within its cluster. */
+function inCluster(name: string, namespace: string, domain: string): string {
+  return `http://${name}.${namespace}.svc.${domain}`;
 }

@@ -108,6 +108,19 @@ describe('destinations', () => {
     expect(source?.sinkUrl).toBe('http://127.0.0.1:9001/events');
   });
 
+  test('in a cluster, a Service is where Knative makes it known', () => {
+    const inCluster = { ...lookup, environment: { SECKILL_CLUSTER_DOMAIN: 'cluster.local' } };
+    const urlOf = (reference: string, environment = inCluster.environment) => {
+      const text = `${header}${spec}${sink.replace('name: persist-order', reference)}`;
+      const texts = [{ file: '0.yaml', text }];
+      return parseManifests(texts, { ...inCluster, environment }).sources[0]?.sinkUrl;
+    };
+    expect(urlOf('name: p')).toBe('http://p.seckill.svc.cluster.local/');
+    expect(urlOf('name: p, namespace: far')).toBe('http://p.far.svc.cluster.local/');
+    const own = { SECKILL_SINK_P: 'http://127.0.0.1:9', ...inCluster.environment };
+    expect(urlOf('name: p', own)).toBe('http://127.0.0.1:9/');
+  });
+
   test('a uri alone is itself', () => {
     const [source] = parse(`${header}${spec}\n  sink: {uri: "http://x.test/a"}`).sources;
     expect(source?.sinkUrl).toBe('http://x.test/a');
@@ -170,6 +183,11 @@ describe('a mistake is refused with file and field', () => {
       expect.stringContaining('1.yaml: spec.contentMode: has to be binary'),
       '2.yaml: kind: Service is neither KafkaSource nor KafkaSink',
     ]);
+  });
+
+  test('what makes the topics lies in the same folder, and is passed over', () => {
+    const [source] = parse(`${header}${spec}${sink}`, 'kind: ConfigMap', 'kind: Job').sources;
+    expect(source?.name).toBe('s');
   });
 
   test('the same name twice', () => {

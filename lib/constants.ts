@@ -62,6 +62,8 @@ export const pipelinedRequestsMax = 8;
 
 /** A sink: what it reads, how long an event may wait and be worked on before it is 503. */
 export const eventBodyBytesMax = 1_048_576;
+/** Longer than a topic takes by anybody's settings: so much is read of what is refused. */
+export const discardedBytesMax = 16 * eventBodyBytesMax;
 /** Orders and units together; an event alone may hold more. */
 export const persistRowsPerTransactionMax = 4_000;
 export const persistConnections = 10;

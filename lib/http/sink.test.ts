@@ -1,3 +1,6 @@
+import { once } from 'node:events';
+import { connect } from 'node:net';
+import { text } from 'node:stream/consumers';
 import { Hono } from 'hono';
 import { pino } from 'pino';
 import { Registry } from 'prom-client';
@@ -143,7 +146,7 @@ test('more than an event can hold is refused, announced or not', async () => {
   expect(chunked.headers.get('content-length')).toBeNull();
   for (const response of [announced, await app.request(chunked)]) {
     expect(response.status).toBe(422);
-    // The rest of it is not read: no other request may come after it on the same connection.
+    // What is left of it is not read: no other request may come after it on the same connection.
     expect(response.headers.get('connection')).toBe('close');
     expect(await response.json()).toHaveProperty(
       'detail',
@@ -168,6 +171,16 @@ describe('on its server', () => {
     server = await listen(app, { host: '127.0.0.1', port: 0, log, ...short });
   });
   afterAll(() => close(server.server, 100));
+
+  test('whoever sends too much, and reads only then, is answered', async () => {
+    const piece = Buffer.alloc(eventBodyBytesMax / 8, 'x');
+    const socket = connect(server.port, '127.0.0.1').pause();
+    socket.write(heading(`content-length: ${piece.length * 32}\r\n`));
+    for (let sent = 0; sent < 32; sent += 1) {
+      if (!socket.write(piece)) await once(socket, 'drain');
+    }
+    expect(await text(socket)).toMatch(/^HTTP\/1.1 422 .*"unreadable_event"/s);
+  });
 
   test.each([
     ['half a body', `${announced}${request.body.slice(0, 99)}`],

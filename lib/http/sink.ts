@@ -3,7 +3,7 @@
 
 import type { Context } from 'hono';
 import { Counter, Gauge, Histogram, type Registry } from 'prom-client';
-import { eventBodyBytesMax, retryAfterSeconds } from '#lib/constants.ts';
+import { discardedBytesMax, eventBodyBytesMax, retryAfterSeconds } from '#lib/constants.ts';
 import type { Log } from '#lib/telemetry/log.ts';
 import { type OrderBatch, type Refusal, readOrderBatch, type Unreadable } from './cloud-event.ts';
 import type { HeaderFields } from './content-modes.ts';
@@ -125,7 +125,7 @@ export function createReceiver(
         metrics.refusals.inc({ reason });
         log.warn({ reason, detail: refused }, 'an event was refused');
         const answer = deliveryAnswer(result, refused);
-        // What was not read is in the way of the next request.
+        // What may not have been read is in the way of the next request.
         if (reason === 'size') answer.headers.set('connection', 'close');
         return answer;
       }
@@ -176,20 +176,24 @@ const tooLong: Refused = {
   reason: 'size',
 };
 
-/** The bytes of the body; those that are no event by their number are not even taken in. */
+/**
+ * The bytes of the body. Those that are no event by their number are not kept, but read all the
+ * same within bounds: a connection closed on a sender takes the answer with it, and a source
+ * that has no answer sends the event again and again.
+ */
 async function readBody(request: Request): Promise<Buffer | Refused> {
   const announced = request.headers.get('content-length');
   if (announced !== null) {
-    if (Number(announced) > eventBodyBytesMax) return tooLong;
-    return Buffer.from(await request.arrayBuffer());
+    if (Number(announced) > discardedBytesMax) return tooLong;
+    if (Number(announced) <= eventBodyBytesMax) return Buffer.from(await request.arrayBuffer());
   }
   const chunks: Uint8Array[] = [];
   let bytes = 0;
   const stream: AsyncIterable<Uint8Array> | null = request.body;
   for await (const chunk of stream ?? []) {
     bytes += chunk.byteLength;
-    if (bytes > eventBodyBytesMax) return tooLong;
-    chunks.push(chunk);
+    if (bytes > discardedBytesMax) return tooLong;
+    if (bytes <= eventBodyBytesMax) chunks.push(chunk);
   }
-  return Buffer.concat(chunks);
+  return bytes > eventBodyBytesMax ? tooLong : Buffer.concat(chunks);
 }

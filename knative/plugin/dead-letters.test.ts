@@ -1,11 +1,11 @@
 // `dead-letters`, against a fake of the edge.
 
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import type { Decided } from '#functions/purchase/dead-letters/decide-letters.ts';
+import type { ListedLetter } from '#functions/purchase/dead-letters/list-letters.ts';
+import type { ReplayProgress } from '#functions/purchase/dead-letters/replay-progress.ts';
 import { runCli } from './cli.ts';
-import type { Decided } from './decide-letters.ts';
 import { type Answer, type FakeEdge, fakeKey, startFakeEdge } from './fake-edge.ts';
-import type { Progress } from './replay-letters.ts';
-import type { Letter } from './select-letters.ts';
 
 let edge: FakeEdge;
 beforeEach(async () => {
@@ -42,7 +42,7 @@ const decision = {
   ...{ action: 'dropped', operator: 'ann', operationId: 'op-12345678' },
   at: '2026-11-22T20:05:00.000000Z',
 };
-const letter: Letter = {
+const letter: ListedLetter = {
   ...{ id: 'persist-order/0/17', sink: 'persist-order', productId: 'phone' },
   ...{ batchId: 'phone.1.7', type: 'seckill.orders.accepted.v1', orders: 3, bytes: 900 },
   acceptedAt: '2026-11-22T20:00:00.000Z',
@@ -50,7 +50,7 @@ const letter: Letter = {
   ...{ where: 'http://persist-order.seckill.svc', code: 422, reason: 'no such sale' },
   ...{ ours: true, readable: true, decision: null },
 };
-const junk: Letter = {
+const junk: ListedLetter = {
   ...letter,
   ...{ id: 'update-rank/2/1', sink: 'update-rank', productId: null, batchId: null, type: null },
   ...{ orders: null, acceptedAt: null, diedAt: null, where: null, code: null, reason: null },
@@ -111,7 +111,7 @@ const replayed: Decided = {
   decision: { ...decision, action: 'replayed' },
 };
 const replayRoute = `POST ${path}/replay`;
-const progress: Progress = {
+const progress: ReplayProgress = {
   ...{ operationId: 'x', letters: 1, delivered: true, orders: 3, rows: 3, deadAgain: [] },
   lag: { 'persist-order': 0, 'update-rank': 0 },
 };
@@ -147,7 +147,7 @@ describe('replay', () => {
       id: `persist-order/0/${at}`,
     }));
     edge.on(`GET ${path}?productId=phone&limit=500`, { json: { letters, next: null } });
-    const asDone = (some: readonly Letter[]) => ({
+    const asDone = (some: readonly ListedLetter[]) => ({
       json: { letters: some.map(({ id }) => ({ ...replayed, id })) },
     });
     edge.on(replayRoute, asDone(letters.slice(0, 100)), asDone(letters.slice(100)));

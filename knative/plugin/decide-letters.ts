@@ -1,20 +1,13 @@
 // Asks for decisions about many letters, some at a time. Each part is an operation of its own, so
 // that one which is sent again is made once.
 
+import type { Decided } from '#functions/purchase/dead-letters/decide-letters.ts';
 import type { Invocation } from './command.ts';
 import type { Edge } from './edge.ts';
 import { CliError } from './exit.ts';
-import { type Decision, lettersPath } from './select-letters.ts';
+import { lettersPath } from './select-letters.ts';
 import { table } from './table.ts';
 import { showMoment } from './time.ts';
-
-/** What became of a letter. */
-export interface Decided {
-  readonly id: string;
-  readonly result: string;
-  readonly reason?: string;
-  readonly decision?: Decision;
-}
 
 export interface Part {
   /** The part's own operation id. */

@@ -2,6 +2,7 @@
 // them, and says how many orders became rows and which letters came back.
 
 import { setTimeout } from 'node:timers/promises';
+import type { ReplayProgress } from '#functions/purchase/dead-letters/replay-progress.ts';
 import type { Invocation } from './command.ts';
 import { decideLetters, type Part, requireAll, showDecided } from './decide-letters.ts';
 import type { Edge } from './edge.ts';
@@ -13,17 +14,6 @@ export interface ReplayOptions {
   readonly force?: boolean;
   readonly wait: boolean;
   readonly timeout: number;
-}
-
-/** How far a replay is, as the operator API tells it. */
-export interface Progress {
-  readonly operationId: string;
-  readonly letters: number;
-  readonly delivered: boolean;
-  readonly lag: Readonly<Record<string, number>>;
-  readonly orders: number | null;
-  readonly rows: number | null;
-  readonly deadAgain: readonly string[] | null;
 }
 
 const pollMs = 500;
@@ -84,7 +74,7 @@ async function awaitDelivery(
     for (;;) {
       const path = `${lettersPath}/replays/${operationId}`;
       const retryForMs = Math.max(0, deadline - performance.now());
-      const progress = await edge.ask<Progress>({ method: 'GET', path, retryForMs });
+      const progress = await edge.ask<ReplayProgress>({ method: 'GET', path, retryForMs });
       const { delivered, orders, rows, deadAgain, lag } = progress;
       if (delivered) {
         came = {

@@ -1,38 +1,13 @@
 // The dead letters that a command is about, and how they are shown.
 
+import type { Decision } from '#functions/purchase/dead-letters/decisions.ts';
+import type { LettersPage, ListedLetter } from '#functions/purchase/dead-letters/list-letters.ts';
 import type { Invocation } from './command.ts';
 import type { Selection } from './dead-letters.ts';
 import { table } from './table.ts';
 import { showMoment } from './time.ts';
 
 export const lettersPath = '/operator/dead-letters';
-
-/** What an operator decided about a letter. */
-export interface Decision {
-  readonly action: string;
-  readonly operator: string;
-  readonly operationId: string;
-  readonly at: string;
-}
-
-/** A letter as the operator API tells it. */
-export interface Letter {
-  readonly id: string;
-  readonly sink: string;
-  readonly productId: string | null;
-  readonly batchId: string | null;
-  readonly type: string | null;
-  readonly orders: number | null;
-  readonly bytes: number;
-  readonly acceptedAt: string | null;
-  readonly diedAt: string | null;
-  readonly where: string | null;
-  readonly code: number | null;
-  readonly reason: string | null;
-  readonly ours: boolean;
-  readonly readable: boolean;
-  readonly decision: Decision | null;
-}
 
 export const limitMax = 100_000;
 const pageMax = 500;
@@ -44,9 +19,9 @@ export async function selectLetters(
   given: Invocation,
   { sink, product, limit }: Selection,
   all: boolean,
-): Promise<Letter[]> {
+): Promise<ListedLetter[]> {
   const edge = given.edge();
-  const found: Letter[] = [];
+  const found: ListedLetter[] = [];
   let after: string | null = null;
   do {
     const query = new URLSearchParams({
@@ -57,7 +32,7 @@ export async function selectLetters(
       limit: String(Math.min(pageMax, limit - found.length)),
     });
     const path = `${lettersPath}?${query.toString()}`;
-    const page: { letters: Letter[]; next: string | null } = await edge.ask({
+    const page: LettersPage = await edge.ask({
       ...{ method: 'GET', path, timeoutMs },
     });
     found.push(...page.letters);
@@ -70,7 +45,7 @@ export async function selectLetters(
   return found;
 }
 
-export function showLetters(letters: readonly Letter[], all: boolean): string {
+export function showLetters(letters: readonly ListedLetter[], all: boolean): string {
   if (letters.length === 0) return `No letters${all ? '' : ' are open'}.\n`;
   return table(
     ['ID', 'PRODUCT', 'BATCH', 'ORDERS', 'ACCEPTED', 'DIED', ...(all ? ['DECIDED'] : []), 'WHY'],
@@ -88,13 +63,13 @@ function showDecision(decision: Decision | null): string {
   return `${decision.action} by ${decision.operator}, ${showMoment(decision.at)}`;
 }
 
-function showReason(letter: Letter): string {
+function showReason(letter: ListedLetter): string {
   const { where, code, reason } = letter;
   const said = [code === null ? 'no answer' : String(code), reason].filter((part) => part !== null);
   return `${said.join(' ')}${where === null ? '' : `, by ${where}`}${showOrigin(letter)}`;
 }
 
-function showOrigin({ ours, readable, type }: Letter): string {
+function showOrigin({ ours, readable, type }: ListedLetter): string {
   if (ours && readable) return '';
   const named = type === null ? '' : `, type ${type}`;
   if (!ours) return ` (not signed by us${named})`;

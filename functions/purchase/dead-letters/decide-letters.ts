@@ -99,8 +99,9 @@ export async function replayLetters(
 }
 
 /**
- * Says "never" to letters: nothing sends them again. An accepted order that has no row stays
- * lost. Throws UnknownLetter, Conflict, KafkaUnavailable and what MySQL throws.
+ * Says "never" to letters: nothing sends them again. An accepted order that has no row is lost,
+ * and its units are sold again once the sale is rebuilt. Throws UnknownLetter, Conflict,
+ * KafkaUnavailable and what MySQL throws.
  */
 export async function dropLetters(
   dependencies: DecideDependencies,

@@ -96,7 +96,7 @@ export async function readOperation(
 
 /**
  * The batches of a product that an operator has said never to: their orders are not waited for
- * and not sent again, and stay lost. Of several decisions about a batch the last one counts.
+ * and not sent again. Of several decisions about a batch the last one counts.
  */
 export async function droppedBatches(
   { db }: MysqlClient,

@@ -3,13 +3,13 @@ import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { buildFunction, buildFunctions, functionNames } from './build.ts';
+import { buildAll, buildFunction, functionNames } from './build.ts';
 
 // Outside the repository, where no node_modules can help a bundle out.
 let folder: string;
 beforeAll(async () => {
   folder = mkdtempSync(join(tmpdir(), 'seckill-build-'));
-  await buildFunctions(folder);
+  await buildAll(folder);
 }, 60_000);
 afterAll(() => {
   rmSync(folder, { recursive: true, force: true });
@@ -18,9 +18,13 @@ afterAll(() => {
 const filesOf = (path: string) => readdirSync(join(folder, path));
 
 /** What a bundle says that is run without any environment, and its status. */
-async function runBare(file: string): Promise<{ status: number; said: string }> {
+async function runBare(
+  file: string,
+  args: readonly string[] = [],
+): Promise<{ status: number; said: string }> {
   return new Promise((done) => {
-    execFile(process.execPath, [join(folder, file)], { env: {} }, (error, stdout, stderr) => {
+    const command = [join(folder, file), ...args];
+    execFile(process.execPath, command, { env: {}, cwd: '/' }, (error, stdout, stderr) => {
       done({ status: Number(error?.code ?? 0), said: stdout + stderr });
     });
   });
@@ -45,6 +49,21 @@ test('persist-order brings its migrations, and a program that runs them', async 
   const { status, said } = await runBare('persist-order/migrate.cjs');
   expect(said).toContain('SECKILL_MYSQL_URL is not set');
   expect(status).toBe(1);
+});
+
+test('the source runner brings the manifests that it delivers by', async () => {
+  expect(filesOf('source-runner/kafka-sources')).toEqual(
+    readdirSync('kafka-sources').filter((file) => file.endsWith('.yaml')),
+  );
+  const { status, said } = await runBare('source-runner/main.cjs');
+  expect(said).toContain('SECKILL_KAFKA_BROKERS is not set');
+  expect(status).toBe(1);
+});
+
+test('kn-seckill is a bundle of its own', async () => {
+  const { status, said } = await runBare('kn-seckill/main.cjs', ['--help']);
+  expect(said).toContain('Usage: kn-seckill');
+  expect(status).toBe(0);
 });
 
 test('the edge’s page is made for browsers: one script, no TypeScript', () => {

@@ -1,7 +1,7 @@
-// One bundle per function, as it is deployed: `functions/<name>/main.ts` becomes
+// One bundle per program that is deployed: `functions/<name>/main.ts` becomes
 // `dist/<name>/main.cjs` (CommonJS: kafkajs, ioredis and etcd3 can't be bundled as ES modules),
-// with all it reads at run time beside it. A bundle that outgrows its budget fails the build:
-// functions start from zero, so size is time.
+// with all it reads at run time beside it, and so do the tools. A bundle that outgrows its budget
+// fails the build: functions start from zero, so size is time.
 
 import { copyFileSync, existsSync, mkdirSync, readdirSync, readFileSync } from 'node:fs';
 import { cp, rm } from 'node:fs/promises';
@@ -21,6 +21,15 @@ export const functionBytesMax = {
 
 export type FunctionName = keyof typeof functionBytesMax;
 export const functionNames = Object.keys(functionBytesMax) as FunctionName[];
+
+/** What is deployed beside the functions, and what it may weigh. */
+const tools = {
+  'kn-seckill': { entry: 'knative/plugin/main.ts', bytesMax: 250_000 },
+  'source-runner': { entry: 'knative/local/source-runner/main.ts', bytesMax: 3_400_000 },
+} as const;
+
+export type ToolName = keyof typeof tools;
+export const toolNames = Object.keys(tools) as ToolName[];
 
 // etcd3 reads its .proto files from beside its own folder, which a bundle has not got.
 const protoPath = /\$\{__dirname\}\/\.\.\/proto\//;
@@ -45,6 +54,29 @@ export async function buildFunctions(dist: string, variant: Variant = {}): Promi
   await Promise.all(
     functionNames.map((name) => buildFunction(name, join(dist, name), undefined, variant)),
   );
+}
+
+/** Builds the functions and the tools, each into a folder of its name in `dist`. */
+export async function buildAll(dist: string): Promise<void> {
+  await Promise.all([
+    buildFunctions(dist),
+    ...toolNames.map((name) => buildTool(name, join(dist, name))),
+  ]);
+}
+
+/** Builds one tool into `outFolder`, which holds nothing else afterwards. */
+export async function buildTool(name: ToolName, outFolder: string): Promise<void> {
+  const { entry, bytesMax } = tools[name];
+  await rm(outFolder, { recursive: true, force: true });
+  const metafile = await bundle(join(root, entry), join(outFolder, 'main.cjs'));
+  assertWithin(bytesMax, metafile, name);
+  // What it delivers by unless it is given another folder.
+  if (name === 'source-runner') {
+    await cp(join(root, 'kafka-sources'), join(outFolder, 'kafka-sources'), {
+      recursive: true,
+      filter: (path) => !path.endsWith('.md'),
+    });
+  }
 }
 
 /** Builds one function into `outFolder`, which holds nothing else afterwards. */
@@ -177,4 +209,4 @@ async function buildStorefront(folder: string, outFolder: string): Promise<void>
   }
 }
 
-if (import.meta.main) await buildFunctions(join(root, 'dist'));
+if (import.meta.main) await buildAll(join(root, 'dist'));

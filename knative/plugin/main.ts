@@ -23,10 +23,15 @@ async function ask(question: string): Promise<string> {
   }
 }
 
-process.exitCode = await runCli(process.argv.slice(2), {
-  env: process.env,
-  out: (text) => process.stdout.write(text),
-  err: (text) => process.stderr.write(text),
-  interrupted: interrupt.signal,
-  ask: process.stdin.isTTY && process.stderr.isTTY ? ask : undefined,
-});
+async function main(): Promise<void> {
+  process.exitCode = await runCli(process.argv.slice(2), {
+    env: process.env,
+    out: (text) => process.stdout.write(text),
+    err: (text) => process.stderr.write(text),
+    interrupted: interrupt.signal,
+    ask: process.stdin.isTTY && process.stderr.isTTY ? ask : undefined,
+  });
+}
+
+// Not awaited here: the image's bundle is CommonJS, which cannot. Whatever is thrown ends us.
+void main();

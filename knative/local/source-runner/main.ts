@@ -3,6 +3,7 @@
 
 import { readEnvironment } from '#lib/environment.ts';
 import { close, createReadiness, listen, onTermination } from '#lib/http/serve.ts';
+import { run } from '#lib/run.ts';
 import { createLog, type Log } from '#lib/telemetry/log.ts';
 import { choosePort } from '../ports.ts';
 import { createApp, type SourceReport } from './app.ts';
@@ -68,9 +69,4 @@ function report({ source, dispatcher }: RunningSource): SourceReport {
   };
 }
 
-try {
-  await main();
-} catch (error) {
-  process.stderr.write(`${error instanceof Error ? error.message : String(error)}\n`);
-  process.exit(1);
-}
+run('source-runner', main);

@@ -120,7 +120,9 @@ describe('start', () => {
     const { child, stderr } = await run([manifest('t', 'g', '  retries: 3')], {});
     const [status] = (await once(child, 'exit')) as [number];
     expect(status).toBe(1);
-    expect(stderr()).toBe('100-all.yaml: spec.retries: there is no such field\n');
+    expect(stderr()).toBe(
+      'source-runner could not start. 100-all.yaml: spec.retries: there is no such field\n',
+    );
   });
 
   test('so does a variable that is not set', async () => {

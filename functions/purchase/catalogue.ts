@@ -1,7 +1,7 @@
 // What is on sale, for buyers and operators to read: MySQL says what a sale is, Redis how far it
 // has got. Never on the way of a purchase.
 
-import { desc, eq } from 'drizzle-orm';
+import { desc, eq, gt, ne, or } from 'drizzle-orm';
 import type { MysqlClient } from '#lib/mysql/connect.ts';
 import { products } from '#lib/mysql/schema.ts';
 import { saleKeys } from '#lib/names.ts';
@@ -44,6 +44,25 @@ interface Dependencies {
 /** All sales, the newest first. Throws where MySQL is away; Redis being away costs precision. */
 export async function listSales({ redis, mysql }: Dependencies): Promise<Sale[]> {
   const rows = await mysql.db.select().from(products).orderBy(desc(products.createdAt));
+  return Promise.all(rows.map(async (row) => saleOf(row, await progressOf(redis, row.productId))));
+}
+
+/** Sales that are still of interest: so long after they have ended, and so many of the newest. */
+const currentUs = 3_600_000_000;
+const currentMax = 200;
+
+/**
+ * The sales that are not settled or have ended within the hour, the newest first. Throws where
+ * MySQL is away.
+ */
+export async function listCurrentSales({ redis, mysql }: Dependencies): Promise<Sale[]> {
+  const since = Date.now() * 1_000 - currentUs;
+  const rows = await mysql.db
+    .select()
+    .from(products)
+    .where(or(ne(products.state, 'settled'), gt(products.closesAt, since)))
+    .orderBy(desc(products.createdAt))
+    .limit(currentMax);
   return Promise.all(rows.map(async (row) => saleOf(row, await progressOf(redis, row.productId))));
 }
 

@@ -7,6 +7,7 @@ import { readEnvironment } from '#lib/environment.ts';
 import { sign, signatureHeader } from '#lib/http/signature.ts';
 import { saleKeys } from '#lib/names.ts';
 import { startFunction } from '#lib/testing/function-process.ts';
+import type { Standing } from './standing.ts';
 import {
   accepted,
   aPurchase,
@@ -83,6 +84,17 @@ test('it drains when it starts, sells, counts, and drains before it leaves', asy
   expect(metrics).toMatch(/^seckill_purchases_total\{outcome="accepted",.*\} 1$/m);
   expect(metrics).toMatch(/^seckill_rebuilds_total\{.*\} 1$/m);
   expect(metrics).toMatch(/^seckill_locks_held\{.*\} [12]$/m);
+
+  const standing = await (await fetch(new URL('/standing', started.metricsUrl))).json();
+  expect(standing).toMatchObject({
+    stores: { Redis: true, MySQL: true, etcd: true, Kafka: true },
+    lagEvents: { 'persist-order': expect.any(Number) as number },
+    deadLetters: { 'update-rank': expect.any(Number) as number },
+  });
+  const { sales } = standing as Standing;
+  expect(sales?.find((sale) => sale.productId === productId)).toMatchObject({
+    ...{ state: 'open', sold: 1, pending: 0, loaded: true, settled: false },
+  });
 
   const after = await pendingSale();
   process.kill(started.pid, 'SIGTERM');

@@ -17,14 +17,16 @@ import { readyWhen } from '#lib/http/ready-when.ts';
 import { close, createReadiness, listen, onTermination } from '#lib/http/serve.ts';
 import { connectProducer } from '#lib/kafka/producer.ts';
 import { readProgress } from '#lib/kafka/read-progress.ts';
+import { queuePrefix, read } from '#lib/lock/keys.ts';
 import { createLockManager } from '#lib/lock/lock-manager.ts';
 import { connectMysql } from '#lib/mysql/connect.ts';
-import { consumerGroups, ordersTopic } from '#lib/names.ts';
+import { consumerGroups, deadLetterTopics, ordersTopic } from '#lib/names.ts';
 import { connectRedis } from '#lib/redis/connect.ts';
 import { run } from '#lib/run.ts';
 import { createLog, type Log } from '#lib/telemetry/log.ts';
 import { createRegistry, serveMetrics } from '#lib/telemetry/metrics.ts';
 import { createApp } from './app.ts';
+import { countOpenLetters } from './dead-letters/count-letters.ts';
 import { createDeadLetters } from './dead-letters/dead-letters.ts';
 import { createMetrics, type PurchaseMetrics } from './metrics.ts';
 import { answerOffSale } from './orders.ts';
@@ -38,6 +40,7 @@ import { dropOldProducts, restoreSettledBoards } from './recover/settled-boards.
 import { findKnown } from './sell/known-sale.ts';
 import { createPublisher } from './sell/publish.ts';
 import { createSeller } from './sell.ts';
+import { createStanding, standingPath } from './standing.ts';
 import { createUpkeep, drainAll, publishedWithinMs, reconcileDue } from './tick.ts';
 
 async function start(): Promise<void> {
@@ -74,7 +77,8 @@ async function start(): Promise<void> {
 
   const host = environment.SECKILL_HOST;
   const metricsPort = environment.SECKILL_METRICS_PORT;
-  const metricsServer = await serveMetrics(registry, { host, port: metricsPort });
+  const at = { host, port: metricsPort };
+  const metricsServer = await serveMetrics(registry, at, { [standingPath]: standingOf(stores) });
   const { server } = await listen(app, { host, port: environment.PORT, log });
   /** If a store is away now, the next tick tries. */
   const drainNow = () =>
@@ -98,7 +102,7 @@ async function start(): Promise<void> {
 
 /** What decides about purchases, and what looks after the sales beside them. */
 function createDomain(
-  stores: ReturnType<typeof connectStores>,
+  stores: Stores,
   signingKeys: readonly string[],
   metrics: PurchaseMetrics,
   log: Log,
@@ -162,6 +166,19 @@ function createDomain(
   };
 }
 
+function standingOf({ redis, mysql, etcd, kafkaBrokers: brokers }: Stores) {
+  const groups = Object.values(consumerGroups);
+  return createStanding({
+    ...{ redis, mysql },
+    askEtcd: () => read(etcd, queuePrefix(nobodysProduct)),
+    readProgress: () => readProgress(brokers, ordersTopic, groups),
+    countOpenLetters: () => countOpenLetters({ brokers, mysql, topics: deadLetterTopics }),
+  });
+}
+
+/** No sale has this name. */
+const nobodysProduct = 'products';
+
 /** Somebody else may hold a lock for long; then it is his to drain. */
 const leavingDrainMs = 4_000;
 
@@ -182,8 +199,9 @@ type OwnEnvironment = Pick<Environment, (typeof environmentNames)[number]>;
 
 function connectStores(environment: OwnEnvironment, log: Log, metrics: PurchaseMetrics) {
   const kafkaBrokers = environment.SECKILL_KAFKA_BROKERS;
+  const etcd = connectEtcd({ endpoints: environment.SECKILL_ETCD_ENDPOINTS });
   const locks = createLockManager({
-    etcd: connectEtcd({ endpoints: environment.SECKILL_ETCD_ENDPOINTS }),
+    etcd,
     directory: environment.SECKILL_STATE_DIR,
     ttlMs: lockTtlOr(lockTtlMs),
     onEvent: metrics.countLockEvent,
@@ -200,13 +218,16 @@ function connectStores(environment: OwnEnvironment, log: Log, metrics: PurchaseM
     redis: connectRedis(environment.SECKILL_REDIS_URL, log),
     mysql: connectMysql(mysqlUrl, purchaseMysqlConnections, options),
     upkeepMysql: connectMysql(mysqlUrl, purchaseUpkeepConnections, options),
+    etcd,
     locks,
     publisher,
     kafkaBrokers,
   };
 }
 
-function storeChecks({ redis, mysql, locks, publisher }: ReturnType<typeof connectStores>) {
+type Stores = ReturnType<typeof connectStores>;
+
+function storeChecks({ redis, mysql, locks, publisher }: Stores) {
   return {
     etcd: () => locks.start(),
     Kafka: () => publisher.connect(),

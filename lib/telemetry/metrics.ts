@@ -12,18 +12,30 @@ export function createRegistry(functionName: string): Registry {
   return registry;
 }
 
-/** Serves `GET /metrics` on `host:port` (0: any free port). */
+/** What else is served beside the metrics, by its path: JSON, made when it is asked for. */
+export type Documents = Readonly<Record<`/${string}`, () => Promise<unknown>>>;
+
+/** Serves `GET /metrics`, and the documents, on `host:port` (0: any free port). */
 export async function serveMetrics(
   registry: Registry,
   { host, port }: { host: string; port: number },
+  documents: Documents = {},
 ): Promise<Server> {
+  const pages = new Map<string, Page>([
+    ['/metrics', { type: registry.contentType, read: () => registry.metrics() }],
+    ...Object.entries(documents).map(([path, read]): [string, Page] => [
+      path,
+      { type: 'application/json', read: async () => JSON.stringify(await read()) },
+    ]),
+  ]);
   const server = createServer((request, response) => {
-    if (request.url !== '/metrics') {
+    const page = pages.get(request.url ?? '');
+    if (page === undefined) {
       response.writeHead(404).end();
       return;
     }
-    registry.metrics().then(
-      (text) => response.writeHead(200, { 'content-type': registry.contentType }).end(text),
+    page.read().then(
+      (text) => response.writeHead(200, { 'content-type': page.type }).end(text),
       () => response.writeHead(500).end(),
     );
   });
@@ -32,4 +44,9 @@ export async function serveMetrics(
     server.listen(port, host, resolve);
   });
   return server;
+}
+
+interface Page {
+  readonly type: string;
+  readonly read: () => Promise<string>;
 }

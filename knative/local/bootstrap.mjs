@@ -25,6 +25,7 @@ const programs = {
     '--config',
     'knative/local/faults/vitest.config.ts',
   ],
+  'test:knative': ['knative/e2e/main.ts'],
 };
 
 // kafkajs sets a timer into the past once (its request queue); Node 24 would say so each time.

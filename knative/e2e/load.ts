@@ -1,0 +1,62 @@
+// Two ways to press the button: a steady stream, which goes on whatever becomes of the earlier
+// purchases (so a stall is seen as what it is), and a crowd that waits at the same time.
+
+import { setTimeout as pause } from 'node:timers/promises';
+import type { Buyer, Buyers } from './buyers.ts';
+
+export interface Load {
+  /** No more is begun; resolves when everybody who had begun was told. */
+  stop(): Promise<void>;
+  /** Resolves when everybody has been told; rejects with the first fault of the client's own. */
+  readonly done: Promise<void>;
+}
+
+/** Begins so many purchases in a second, whether or not the earlier ones are done. */
+export function startStream(buyers: Buyers, who: Iterator<Buyer>, perSecond: number): Load {
+  const ending = new AbortController();
+  const underWay = new Set<Promise<unknown>>();
+  const run = async () => {
+    const startedAtMs = performance.now();
+    for (let begun = 1; !ending.signal.aborted; begun += 1) {
+      const next = who.next();
+      if (next.done === true) throw new Error('there are no more buyers: sign more tokens');
+      const purchase = buyers.buy(next.value).finally(() => underWay.delete(purchase));
+      underWay.add(purchase);
+      // It is looked at below, when all are awaited.
+      purchase.catch(() => undefined);
+      const waitMs = startedAtMs + (begun * 1_000) / perSecond - performance.now();
+      if (waitMs > 0) await pause(waitMs);
+    }
+    await Promise.all(underWay);
+  };
+  const done = run();
+  done.catch(() => undefined);
+  return {
+    done,
+    stop() {
+      ending.abort();
+      return done;
+    },
+  };
+}
+
+/** So many buyers who each buy, one after the other, until nobody is left or it is stopped. */
+export function startCrowd(buyers: Buyers, who: Iterator<Buyer>, count: number): Load {
+  const ending = new AbortController();
+  const one = async () => {
+    while (!ending.signal.aborted) {
+      const next = who.next();
+      if (next.done === true) return;
+      await buyers.buy(next.value);
+    }
+  };
+  const done = Promise.all(Array.from({ length: count }, one)).then(() => undefined);
+  done.catch(() => undefined);
+  return {
+    done,
+    stop() {
+      ending.abort();
+      return done;
+    },
+  };
+}

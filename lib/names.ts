@@ -54,3 +54,10 @@ export function boardKey(productId: string, kind: BoardKind): string {
 /** Hot products, by units sold. A product may not be called `products` (see `sale create`). */
 export const productsBoardKey = 'seckill:leaderboard:products';
 export const reservedProductIds: ReadonlySet<string> = new Set(['products']);
+
+/** Who was erased is called this and 22 random characters, another in every sale. */
+export const erasedUserPrefix = 'erased:';
+
+export function isErased(userId: string): boolean {
+  return userId.startsWith(erasedUserPrefix);
+}

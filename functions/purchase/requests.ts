@@ -76,6 +76,8 @@ export const cancelSchema = z
   })
   .optional();
 
+export const eraseSchema = z.strictObject({ userId: z.string().min(1).max(userIdBytesMax) });
+
 const pageOf = (preset: number, max: number) =>
   z.coerce.number().int().positive().max(max).default(preset);
 

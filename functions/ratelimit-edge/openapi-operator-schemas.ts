@@ -91,6 +91,8 @@ export const operatorSchemas: Readonly<Record<string, Schema>> = {
     ['reason'],
   ),
   Cancellation: object({ reason: { ...text, minLength: 1, maxLength: 64 } }, ['reason']),
+  Erase: object({ userId: { ...text, minLength: 1, maxLength: 128 } }),
+  Erasure: object({ sales: arrayOf(object({ productId, orders: { type: 'integer' } })) }),
   OperatorOrder: object(operatorOrder, ['reason']),
   OrderDetails: object(
     {

@@ -197,4 +197,15 @@ const letterPaths = {
   },
 };
 
-export const operatorPaths = { ...salePaths, ...orderPaths, ...letterPaths };
+const personPaths = {
+  '/operator/erase': {
+    post: read(
+      'Removes a person from the sales that are settled',
+      ref('Erasure'),
+      { parameters: [operationId], body: ref('Erase') },
+      ...([...body, 'conflict'] as const),
+    ),
+  },
+};
+
+export const operatorPaths = { ...salePaths, ...orderPaths, ...letterPaths, ...personPaths };

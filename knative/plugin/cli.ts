@@ -5,6 +5,7 @@ import { OUTCOMES } from '#lib/outcome.ts';
 import packageJson from '../../package.json' with { type: 'json' };
 import type { Io } from './command.ts';
 import { addDeadLetters } from './dead-letters.ts';
+import { addErase } from './erase.ts';
 import { CliError, exits, usageError } from './exit.ts';
 import { addLimits } from './limits.ts';
 import { addOrders } from './orders.ts';
@@ -56,6 +57,7 @@ function createProgram(io: Io): Command {
   addSale(program, io);
   addOrders(program, io);
   addDeadLetters(program, io);
+  addErase(program, io);
   addLimits(program, io);
   addVerify(program, io);
   addReconcile(program, io);

@@ -1,6 +1,7 @@
 // Which orders were accepted, derived from the events in Kafka and the outbox alone. An event may
 // lie in Kafka several times; what counts is that the same batch always says the same.
 
+import { isErased } from '#lib/names.ts';
 import { type EventOrder, type OrderEvent, readOrderEvent, unitsIn } from '#lib/order-event.ts';
 import type { EventFact, Facts, OrderRow, Sink } from './facts.ts';
 import type { Findings } from './findings.ts';
@@ -57,12 +58,18 @@ export function* acceptedOrders(facts: Facts, problems: Findings): Generator<voi
         problems.add('Kafka: orders have more or fewer units than their quantity', order.orderId);
       }
       const acceptedAtUs = batch.event.acceptedAt + index;
-      if (!byId.has(order.orderId)) byId.set(order.orderId, { batch, order, acceptedAtUs });
+      const accepted = { batch, order: asErased(order, rows.get(order.orderId)), acceptedAtUs };
+      if (!byId.has(order.orderId)) byId.set(order.orderId, accepted);
       else duplicated.add(order.orderId);
     }
   }
   for (const orderId of duplicated) problems.add('Orders were accepted more than once', orderId);
   return { byId, duplicated, outbox };
+}
+
+/** A person may be erased from the rows; Kafka forgets the events in its own time. */
+function asErased(order: EventOrder, row: OrderRow | undefined): EventOrder {
+  return row && isErased(row.userId) ? { ...order, userId: row.userId } : order;
 }
 
 function isItsRow(row: OrderRow | undefined, batch: Batch): boolean {

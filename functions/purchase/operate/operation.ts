@@ -33,7 +33,8 @@ export type Action =
   | 'cancel'
   | 'ignore_unsigned'
   | 'replay_letters'
-  | 'drop_letters';
+  | 'drop_letters'
+  | 'erase';
 
 /** What a change is about, beside its product, by the names of its details: 5 units, an order. */
 export type Subject = Readonly<Record<string, unknown>>;

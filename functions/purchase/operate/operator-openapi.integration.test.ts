@@ -80,12 +80,15 @@ test('what operators are answered is what is documented', async () => {
   await drive('POST /operator/orders/{orderId}/cancel', { orderId: 'x.y' }, { status: 404 });
   await drive('GET /operator/orders', {}, { query: `?productId=${productId}` });
   await drive(`POST ${ofSale}/reconcile`, { productId });
+  const person = { userId: purchases[1]?.userId };
+  await drive('POST /operator/erase', {}, { body: person, status: 409 });
   await drive(`POST ${ofSale}/close`, { productId });
   await drive(`POST ${ofSale}/open`, { productId }, { status: 409 });
   await drive(`GET ${ofSale}/log`, { productId });
+  await drive('POST /operator/erase', {}, { body: person });
   await driveLetters(productId);
   const documented = Object.entries(document.paths)
-    .filter(([path]) => /^\/operator\/(sales|orders|dead-letters)/.test(path))
+    .filter(([path]) => /^\/operator\/(sales|orders|dead-letters|erase)/.test(path))
     .flatMap(([path, operations]) =>
       Object.keys(operations).map((method) => `${method.toUpperCase()} ${path}`),
     );

@@ -18,6 +18,7 @@ import { RebuildFailed, whyNotLoaded } from '../recover/await-rows.ts';
 import {
   cancelSchema,
   describeIssues,
+  eraseSchema,
   logQuerySchema,
   newSaleSchema,
   ordersQuerySchema,
@@ -30,6 +31,7 @@ import { cancelOrder, UnknownOrder } from './cancel-order.ts';
 import { closeSale } from './close-sale.ts';
 import { createSale } from './create-sale.ts';
 import { addDeadLetterRoutes } from './dead-letter-routes.ts';
+import { eraseUser } from './erase-user.ts';
 import { ignoreUnsigned } from './ignore-unsigned.ts';
 import { Conflict, type Operation, requireProduct, UnknownProduct } from './operation.ts';
 import { operationOf } from './operation-of.ts';
@@ -62,6 +64,7 @@ export function addOperatorRoutes(app: Hono, dependencies: AppDependencies): voi
   addSaleChanges(app, dependencies);
   addOrderRoutes(app, dependencies);
   addDeadLetterRoutes(app, dependencies);
+  addErasure(app, dependencies);
 }
 
 function addSaleReads(app: Hono, dependencies: AppDependencies): void {
@@ -157,6 +160,18 @@ function addOrderRoutes(app: Hono, dependencies: AppDependencies): void {
       context.json(
         await cancelOrder(dependencies, context.req.param('orderId'), operation, reason),
       ),
+    );
+  });
+}
+
+function addErasure(app: Hono, dependencies: AppDependencies): void {
+  app.post('/operator/erase', async (context) => {
+    const operation = operationOf(context);
+    if (operation instanceof Response) return operation;
+    const body = eraseSchema.safeParse(await readJson(context));
+    if (!body.success) return problem('malformed', { detail: describeIssues(body.error) });
+    return explain(async () =>
+      context.json(await eraseUser(dependencies, body.data.userId, operation)),
     );
   });
 }

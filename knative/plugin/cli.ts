@@ -3,7 +3,7 @@
 import { Command, CommanderError } from 'commander';
 import { OUTCOMES } from '#lib/outcome.ts';
 import packageJson from '../../package.json' with { type: 'json' };
-import type { Io } from './command.ts';
+import { type Io, withCluster } from './command.ts';
 import { addDeadLetters } from './dead-letters.ts';
 import { addErase } from './erase.ts';
 import { CliError, exits, usageError } from './exit.ts';
@@ -47,11 +47,12 @@ function asksForJson(args: readonly string[]): boolean {
 }
 
 function createProgram(io: Io): Command {
-  const program = new Command('kn-seckill')
+  const program = withCluster(new Command('kn-seckill'))
     .description('Operates flash sales. Also called as `kn seckill`.')
     .version(packageJson.version)
     .exitOverride()
     .configureOutput({ writeOut: io.out, writeErr: io.err })
+    .configureHelp({ showGlobalOptions: true })
     .addHelpText('after', helpText);
   addToken(program, io);
   addSale(program, io);
@@ -65,7 +66,8 @@ function createProgram(io: Io): Command {
 }
 
 const helpText = `
-Which system: --url, else SECKILL_URL, else the local runtime that \`npm start\` began.
+Which system: --url, else SECKILL_URL, else the local runtime that \`npm start\` began, else the
+Knative route in the cluster of the kubeconfig. An option that names a cluster means that cluster.
 Exit status: 0 it did what was asked, 1 it did not (verify, reconcile: a promise is broken),
 2 they could not tell, 64 the command line is wrong, 130 ended by Ctrl-C.`;
 

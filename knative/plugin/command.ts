@@ -2,7 +2,9 @@
 
 import { type Command, InvalidArgumentError, Option } from 'commander';
 import { createEdge, type Edge } from './edge.ts';
-import { operatorToken, targetUrl } from './target.ts';
+import type { Kube } from './kube/client.ts';
+import { knowsCluster } from './kube/credentials.ts';
+import { findTarget, operatorToken, type Surroundings, type Target } from './target.ts';
 import { parseDuration, parseMoment } from './time.ts';
 
 /** The program's surroundings. */
@@ -20,14 +22,24 @@ interface CommonOptions {
   readonly output?: 'json' | 'table';
   readonly url?: string;
   readonly token?: string;
+  readonly gateway?: string;
+  readonly kubeconfig?: string;
+  readonly context?: string;
+  readonly namespace?: string;
 }
 
 /** One command being carried out. */
 export interface Invocation {
   readonly io: Io;
   readonly isJson: boolean;
-  /** The system that is meant, asked as an operator. Throws where none is known. */
+  /** The system that is meant, asked as an operator. It is found when it is first asked. */
   edge(): Edge;
+  /** The cluster that is meant. Throws CliError where none is known. */
+  kube(): Promise<Kube>;
+  /** What finds the system and signs for it. */
+  readonly surroundings: Surroundings;
+  /** The system that is meant. Throws CliError where none is known. */
+  target(): Promise<Target>;
   /** One JSON document in one line, or what people read. */
   print(value: unknown, forPeople: () => string): void;
   /** Says on standard error what is waited for, the same thing only once. */
@@ -43,19 +55,42 @@ export function invocation(command: Command, io: Io): Invocation {
     if (text !== said) io.err(`${text}\n`);
     said = text;
   };
+  const surroundings = surroundingsOf(options, io);
+  const target = once(() => findTarget(surroundings));
   return {
-    io,
-    isJson,
+    ...{ io, isJson, surroundings, target, kube: surroundings.kube },
     edge() {
-      const url = targetUrl(options, io.env);
-      const token = operatorToken(options, url, io.env);
-      return createEdge({ url, token, interrupted: io.interrupted, say });
+      const find = async () => {
+        const found = await target();
+        return { target: found, token: await operatorToken(surroundings, found) };
+      };
+      return createEdge({ find, interrupted: io.interrupted, say });
     },
     print(value, forPeople) {
       io.out(isJson ? `${JSON.stringify(value)}\n` : forPeople());
     },
     say,
   };
+}
+
+function surroundingsOf(options: CommonOptions, { env, interrupted }: Io): Surroundings {
+  const { kubeconfig, context, namespace } = options;
+  const isNamed = (kubeconfig ?? context ?? namespace) !== undefined;
+  const isKnown = isNamed || knowsCluster(options, env);
+  return {
+    ...{ options, env },
+    cluster: isNamed ? 'named' : isKnown ? 'known' : undefined,
+    kube: once(async () => {
+      const { connectKube } = await import('./kube/client.ts');
+      return connectKube({ kubeconfig, context, namespace, interrupted }, env);
+    }),
+  };
+}
+
+/** Does it when it is first asked for. */
+function once<T>(make: () => Promise<T>): () => Promise<T> {
+  let made: Promise<T> | undefined;
+  return () => (made ??= make());
 }
 
 /** Adds `-o`; every command has it. */
@@ -68,8 +103,17 @@ export function withOutput(command: Command): Command {
 /** Adds what a command needs that asks the system. */
 export function withTarget(command: Command): Command {
   return withOutput(command)
-    .option('--url <url>', 'address of the system (else SECKILL_URL, else the local runtime)')
+    .option('--url <url>', 'the system (else SECKILL_URL, the local runtime, the route)')
     .option('--token <jwt>', 'operator token (else SECKILL_TOKEN, else signed by SECKILL_JWT_KEY)');
+}
+
+/** Adds, for all commands, which cluster is meant. */
+export function withCluster(program: Command): Command {
+  return program
+    .option('--kubeconfig <file>', 'how to reach the cluster (else KUBECONFIG, ~/.kube/config)')
+    .option('--context <name>', 'of the kubeconfig (else its current one)')
+    .option('-n, --namespace <name>', 'where the system is in the cluster (else seckill)')
+    .option('--gateway <url>', 'where requests go in the name of the route (else SECKILL_GATEWAY)');
 }
 
 /** Shows examples below the help of a command. */

@@ -3,7 +3,9 @@
 import { randomUUID } from 'node:crypto';
 import { setTimeout } from 'node:timers/promises';
 import { CliError, exits } from './exit.ts';
+import { fetchThrough } from './gateway.ts';
 import { printable } from './table.ts';
+import type { Target } from './target.ts';
 
 export interface Request {
   readonly method: 'GET' | 'POST' | 'PUT' | 'DELETE';
@@ -17,6 +19,7 @@ export interface Request {
 }
 
 export interface Edge {
+  /** Where it is, as far as that is known: it is looked for when something is asked. */
   readonly url: string;
   /** The JSON of the answer. Throws EdgeError. */
   ask<T>(request: Request): Promise<T>;
@@ -24,9 +27,15 @@ export interface Edge {
   operationIdOf(part: number): string;
 }
 
-export interface EdgeOptions {
-  readonly url: string;
+/** An edge that was found. */
+export interface Found {
+  readonly target: Target;
   readonly token: string;
+}
+
+export interface EdgeOptions {
+  /** Finds the edge when it is first asked something. Throws CliError where there is none. */
+  readonly find: () => Promise<Found>;
   readonly interrupted: AbortSignal;
   /** Says on standard error what is waited for. */
   readonly say: (text: string) => void;
@@ -47,7 +56,18 @@ const silentMs = 1_000;
 const retryForMs = 10_000;
 const retryAfterMaxSeconds = 5;
 
-export function createEdge({ url, token, interrupted, say }: EdgeOptions): Edge {
+export function createEdge({ find, interrupted, say }: EdgeOptions): Edge {
+  let url = 'the system';
+  let finding: Promise<Connection> | undefined;
+
+  async function connect(): Promise<Connection> {
+    const { target, token } = await find();
+    url = target.url;
+    const { gateway } = target;
+    const through = gateway === undefined ? fetch : await fetchThrough(gateway);
+    return { target, token, fetch: through as typeof fetch };
+  }
+
   // One command is one operation: whatever is sent again carries the same id.
   const operationId = randomUUID();
 
@@ -56,16 +76,17 @@ export function createEdge({ url, token, interrupted, say }: EdgeOptions): Edge 
 
   async function send(request: Request): Promise<Response> {
     const { method, path, body } = request;
+    const connection = await (finding ??= connect());
     const headers: Record<string, string> = {
       accept: 'application/json',
-      authorization: `Bearer ${token}`,
+      authorization: `Bearer ${connection.token}`,
     };
     if (method !== 'GET') headers['operation-id'] = operationIdOf(request.part);
     if (body !== undefined) headers['content-type'] = 'application/json';
     const timeout = AbortSignal.timeout(request.timeoutMs ?? timeoutMs);
     const impatience = globalThis.setTimeout(say, silentMs, `waiting for ${url} to answer`);
     try {
-      return await fetch(`${url}${path}`, {
+      return await connection.fetch(`${url}${path}`, {
         method,
         headers,
         body: body === undefined ? null : JSON.stringify(body),
@@ -78,8 +99,7 @@ export function createEdge({ url, token, interrupted, say }: EdgeOptions): Edge 
         timeout.aborted
           ? `${url} took the request and has not answered in time. Perhaps a function behind it ` +
               'hangs: look at its log, or ask again'
-          : `cannot reach ${url}: ${reasonOf(error)}. Is it running? Start it with \`npm start\`, ` +
-              'or name another with --url or SECKILL_URL',
+          : `cannot reach ${url}: ${reasonOf(error)}. ${hintOf(connection.target)}`,
         'unreachable',
       );
     } finally {
@@ -88,7 +108,9 @@ export function createEdge({ url, token, interrupted, say }: EdgeOptions): Edge 
   }
 
   return {
-    url,
+    get url() {
+      return url;
+    },
     operationIdOf,
     async ask<T>(request: Request): Promise<T> {
       const deadline = performance.now() + (request.retryForMs ?? retryForMs);
@@ -105,6 +127,22 @@ export function createEdge({ url, token, interrupted, say }: EdgeOptions): Edge 
       }
     },
   };
+}
+
+interface Connection extends Found {
+  readonly fetch: typeof fetch;
+}
+
+/** What to do where nobody answers. */
+function hintOf({ kind, gateway }: Target): string {
+  if (gateway !== undefined) return `Is ${gateway} (--gateway, SECKILL_GATEWAY) the right gateway?`;
+  if (kind === 'cluster') {
+    return (
+      'That is the route in the cluster. Where no name server knows it, name the address of the ' +
+      'ingress with --gateway or SECKILL_GATEWAY'
+    );
+  }
+  return 'Is it running? Start it with `npm start`, or name another with --url or SECKILL_URL';
 }
 
 async function readJson<T>(response: Response, url: string): Promise<T> {

@@ -12,7 +12,7 @@ import {
 } from './command.ts';
 import { usageError } from './exit.ts';
 import { faultOfUserId, signToken } from './sign-token.ts';
-import { claimsOf, signingKey } from './target.ts';
+import { signer } from './target.ts';
 
 interface TokenOptions {
   readonly user?: string | undefined;
@@ -29,7 +29,8 @@ export function addToken(program: Command, io: Io): void {
     .command('token')
     .summary('sign a token for a buyer, many buyers or an operator')
     .description(
-      'Signs tokens with SECKILL_JWT_KEY, or with the key of the local runtime. One token a line.',
+      'Signs tokens with SECKILL_JWT_KEY, or with the key of the local runtime or of the cluster. ' +
+        'One token a line.',
     )
     .option('--user <id>', 'whom the token is for')
     .option('--operator', 'with the scope `operator`')
@@ -41,19 +42,20 @@ export function addToken(program: Command, io: Io): void {
     'token --user ann',
     'token --user me --operator --ttl 1h',
     'token --count 200 --prefix buyer- > tokens.txt',
-  ).action((options: TokenOptions, command: Command) => {
-    sign(options, invocation(command, io));
+  ).action(async (options: TokenOptions, command: Command) => {
+    await sign(options, invocation(command, io));
   });
 }
 
-function sign({ user, operator, count, prefix, ttl }: TokenOptions, given: Invocation): void {
+async function sign(options: TokenOptions, given: Invocation): Promise<void> {
+  const { user, operator, count, prefix, ttl } = options;
   const users = usersOf({ user, count, prefix, operator });
   if (ttl < 1_000) throw usageError('--ttl: a token is good for a second at least');
   const { io, isJson } = given;
-  const key = signingKey(io.env.SECKILL_URL, io.env);
+  const { key, claims: asked } = await signer(given.surroundings);
   const issuedAt = Math.floor(Date.now() / 1_000);
   const expiresAt = issuedAt + Math.floor(ttl / 1_000);
-  const claims = { ...claimsOf(io.env), isOperator: operator === true, issuedAt, expiresAt };
+  const claims = { ...asked, isOperator: operator === true, issuedAt, expiresAt };
   const tokens = users.map((userId) => ({
     user: userId,
     token: signToken(key, { ...claims, userId }),

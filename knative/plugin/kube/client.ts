@@ -57,6 +57,8 @@ export interface Kube {
   readonly namespace: string;
   readonly server: string;
   readonly context: string;
+  /** Whether the program runs in the cluster itself. */
+  readonly isInside: boolean;
   /** Undefined where there is no such object. */
   get<T extends KubeObject>(ref: KubeRef): Promise<T | undefined>;
   list<T extends KubeObject>(kind: KubeKind, options?: ListOptions): Promise<T[]>;
@@ -88,11 +90,11 @@ export async function connectKube(
   env: Readonly<Record<string, string | undefined>>,
 ): Promise<Kube> {
   const credentials = await loadCredentials(options, env);
-  const { server, context } = credentials;
+  const { server, context, isInside } = credentials;
   const transport = createTransport(credentials, options.interrupted);
   const namespace = options.namespace ?? defaultNamespace;
   return {
-    ...{ namespace, server, context },
+    ...{ namespace, server, context, isInside },
     ...objectsOf(transport, namespace),
     ...othersOf(transport, namespace),
   };

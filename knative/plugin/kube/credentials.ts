@@ -2,7 +2,6 @@
 // client certificates, proxies), or from the ServiceAccount of the pod the program runs in.
 
 import { existsSync } from 'node:fs';
-import { homedir } from 'node:os';
 import { delimiter, join } from 'node:path';
 import type { KubeConfig } from '@kubernetes/client-node';
 import type { Dispatcher } from 'undici';
@@ -22,6 +21,8 @@ export interface Credentials {
   /** For messages: the context's user, or the ServiceAccount. */
   readonly user: string;
   readonly context: string;
+  /** By the ServiceAccount of the pod that the program runs in. */
+  readonly isInside: boolean;
   /** What each request carries; asked for each time, since tokens are short-lived. */
   headers(): Promise<Record<string, string>>;
   /** The connections, kept; anew after `renew`. */
@@ -60,10 +61,15 @@ export async function loadCredentials(
   if (cluster === null || !URL.canParse(cluster.server)) {
     throw new CliError(`the context ${context} of the kubeconfig names no cluster with an address`);
   }
-  return credentialsOf(client, config, cluster.server.replace(/\/+$/, ''));
+  const isInside = kubeconfigFiles(options, env).length === 0;
+  return { isInside, ...credentialsOf(client, config, cluster.server.replace(/\/+$/, '')) };
 }
 
-function credentialsOf(client: ClientNode, config: KubeConfig, server: string): Credentials {
+function credentialsOf(
+  client: ClientNode,
+  config: KubeConfig,
+  server: string,
+): Omit<Credentials, 'isInside'> {
   let kept: Dispatcher | undefined;
   let isKept = false;
   const apply = async () => {
@@ -134,7 +140,8 @@ function kubeconfigFiles(
 ): string[] {
   if (kubeconfig !== undefined) return [kubeconfig];
   const named = (env.KUBECONFIG ?? '').split(delimiter).filter((file) => file !== '');
-  const all = named.length > 0 ? named : [join(env.HOME ?? homedir(), '.kube', 'config')];
+  const home = env.HOME === undefined ? [] : [join(env.HOME, '.kube', 'config')];
+  const all = named.length > 0 ? named : home;
   return all.filter((file) => existsSync(file));
 }
 

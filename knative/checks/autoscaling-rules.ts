@@ -11,8 +11,10 @@ const dispatcherInFlightMax = 99;
 /** Knative's `target-utilization-percentage` by default. */
 const utilization = 0.7;
 
-const number = (min: number, max = Number.POSITIVE_INFINITY) => (value: string) =>
-  /^-?\d+(\.\d+)?$/.test(value) && Number(value) >= min && Number(value) <= max;
+const number =
+  (min: number, max = Number.POSITIVE_INFINITY) =>
+  (value: string) =>
+    /^-?\d+(\.\d+)?$/.test(value) && Number(value) >= min && Number(value) <= max;
 const whole = (min: number) => (value: string) => /^-?\d+$/.test(value) && Number(value) >= min;
 const seconds = (min: number, max: number) => (value: string) =>
   /^\d+s$/.test(value) && Number.parseInt(value, 10) >= min && Number.parseInt(value, 10) <= max;

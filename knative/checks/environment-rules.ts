@@ -24,7 +24,7 @@ export function namesReadBy(functionName: string): readonly Name[] {
 }
 
 /** What a function's own Secret has, as far as the function reads it (a sample of each form). */
-const ofOwnSecret: Readonly<Partial<Record<string, string>>> = {
+const ofOwnSecret: Readonly<Record<string, string>> = {
   SECKILL_REDIS_URL: 'redis://user:password@redis.example:6379',
   SECKILL_MYSQL_URL: 'mysql://user:password@mysql.example:3306/seckill',
   SECKILL_KAFKA_USERNAME: 'user',
@@ -52,7 +52,7 @@ function environmentOf(
     ...(hasOwnSecret === true ? ofOwnSecret : {}),
     ...shared,
     ...Object.fromEntries(given),
-  } as Readonly<Record<string, string>>;
+  };
 }
 
 export const environmentRules: readonly Rule[] = [
@@ -114,7 +114,9 @@ export const environmentRules: readonly Rule[] = [
       const given = edge === undefined ? {} : environmentOf(edge, shared);
       const both = ['SECKILL_JWT_KEY', 'SECKILL_JWT_JWKS_URL'].filter((name) => name in given);
       if (edge === undefined || both.length === 1) return [];
-      return [`Service ratelimit-edge: has ${both.length === 0 ? 'neither' : 'both'} key and issuer`];
+      return [
+        `Service ratelimit-edge: has ${both.length === 0 ? 'neither' : 'both'} key and issuer`,
+      ];
     },
   },
 ];

@@ -117,7 +117,8 @@ export const objectRules: readonly Rule[] = [
     check: (manifests) =>
       rulesOf(manifests).flatMap(({ at, rule }) => {
         const { apiGroups = [], resources = [], resourceNames = [], verbs } = rule;
-        const readsSecrets = resources.includes('secrets') && verbs.some((verb) => verb !== 'create');
+        const readsSecrets =
+          resources.includes('secrets') && verbs.some((verb) => verb !== 'create');
         return [
           ...([...apiGroups, ...resources, ...verbs].includes('*') ? [`${at}: has a *`] : []),
           ...(readsSecrets && resourceNames.length === 0

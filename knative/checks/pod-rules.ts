@@ -36,7 +36,9 @@ export const podRules: readonly Rule[] = [
       containersOf(manifests).flatMap(({ at, container: { resources = {} } }) => {
         const { requests = {}, limits = {} } = resources;
         const missing = [
-          ...['cpu', 'memory'].filter((one) => requests[one] === undefined).map((one) => `requests.${one}`),
+          ...['cpu', 'memory']
+            .filter((one) => requests[one] === undefined)
+            .map((one) => `requests.${one}`),
           ...(limits['memory'] === undefined ? ['limits.memory'] : []),
         ];
         return missing.map((one) => `${at}: resources lack ${one}`);

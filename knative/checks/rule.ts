@@ -6,5 +6,5 @@ export interface Rule {
   /** What is asked, as a sentence; tests name what they break by it. */
   readonly name: string;
   /** One line for each place that breaks it, with the object's title and what to do. */
-  check(manifests: readonly Manifest[]): readonly string[];
+  readonly check: (manifests: readonly Manifest[]) => readonly string[];
 }

@@ -5,7 +5,10 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { Ajv, type ErrorObject, type ValidateFunction } from 'ajv';
-import { kafkaSinkSchema, kafkaSourceSchema } from '#knative/local/source-runner/manifest-schema.ts';
+import {
+  kafkaSinkSchema,
+  kafkaSourceSchema,
+} from '#knative/local/source-runner/manifest-schema.ts';
 import { type Manifest, titleOf } from './manifest.ts';
 
 const objectMeta = 'io.k8s.apimachinery.pkg.apis.meta.v1.ObjectMeta';
@@ -16,23 +19,30 @@ interface Schemas {
   readonly $defs: object;
 }
 
-const byKind = new Map<string, ValidateFunction>();
-let validateMetadata: ValidateFunction | undefined;
+// A schema of theirs may say what is needless; a manifest is looked at to its end.
+const ajv = new Ajv({ strict: false, allErrors: true, validateFormats: false });
+/** Where each kind's schema is. */
+const byKind = new Map<string, string>();
+const compiled = new Map<string, ValidateFunction>();
 
-function load(): ValidateFunction {
-  if (validateMetadata !== undefined) return validateMetadata;
-  // A schema of theirs may say what is needless; a manifest is looked at to its end.
-  const ajv = new Ajv({ strict: false, allErrors: true, validateFormats: false });
+/** Of one kind, compiled when it is first asked for: most of them never are. */
+function schemaOf(kind: string): ValidateFunction | undefined {
+  if (byKind.size === 0) load();
+  const $ref = byKind.get(kind);
+  if ($ref === undefined) return undefined;
+  const validate = compiled.get(kind) ?? ajv.compile({ $ref });
+  compiled.set(kind, validate);
+  return validate;
+}
+
+function load(): void {
   for (const file of files) {
     const text = readFileSync(join(import.meta.dirname, 'schemas', file), 'utf8');
     const { kinds, $defs } = JSON.parse(text) as Schemas;
     ajv.addSchema({ $id: file, $defs });
-    for (const [kind, name] of Object.entries(kinds)) {
-      byKind.set(kind, ajv.compile({ $ref: `${file}#/$defs/${name}` }));
-    }
+    for (const [kind, name] of Object.entries(kinds)) byKind.set(kind, `${file}#/$defs/${name}`);
+    if (objectMeta in $defs) byKind.set('metadata', `${file}#/$defs/${objectMeta}`);
   }
-  validateMetadata = ajv.compile({ $ref: `${files[0] ?? ''}#/$defs/${objectMeta}` });
-  return validateMetadata;
 }
 
 /** One line for each field that is unknown, missing or of the wrong type. */
@@ -43,7 +53,6 @@ export function schemaProblems(manifests: readonly Manifest[]): readonly string[
 }
 
 function problemsOf(manifest: Manifest): readonly string[] {
-  const ofMetadata = load();
   const kafka = kafkaSchemas[manifest.kind];
   if (kafka !== undefined) {
     const { error } = kafka.safeParse(manifest);
@@ -56,8 +65,9 @@ function problemsOf(manifest: Manifest): readonly string[] {
         }`,
     );
   }
-  const validate = byKind.get(`${manifest.apiVersion} ${manifest.kind}`);
-  if (validate === undefined) {
+  const validate = schemaOf(`${manifest.apiVersion} ${manifest.kind}`);
+  const ofMetadata = schemaOf('metadata');
+  if (validate === undefined || ofMetadata === undefined) {
     return [`${manifest.apiVersion} ${manifest.kind} has no schema here; see schemas/make.ts`];
   }
   return [
@@ -70,11 +80,7 @@ const kafkaSchemas: Readonly<
   Record<string, typeof kafkaSinkSchema | typeof kafkaSourceSchema | undefined>
 > = { KafkaSink: kafkaSinkSchema, KafkaSource: kafkaSourceSchema };
 
-function problemsBy(
-  validate: ValidateFunction,
-  value: unknown,
-  under: string,
-): readonly string[] {
+function problemsBy(validate: ValidateFunction, value: unknown, under: string): readonly string[] {
   if (validate(value)) return [];
   return [...new Set((validate.errors ?? []).map((error) => describe(error, under)))];
 }

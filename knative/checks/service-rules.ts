@@ -1,7 +1,12 @@
 // Knative Services: what Knative refuses, or takes and does something else with.
 
-import { drainDeadlineMs, edgeRequestTimeoutMs, persistDeadlineMs } from '#lib/constants.ts';
-import { persistWaitMaxMs, purchaseDeadlineMs } from '#lib/constants.ts';
+import {
+  drainDeadlineMs,
+  edgeRequestTimeoutMs,
+  persistDeadlineMs,
+  persistWaitMaxMs,
+  purchaseDeadlineMs,
+} from '#lib/constants.ts';
 import { consumerGroups } from '#lib/names.ts';
 import {
   containersOf,

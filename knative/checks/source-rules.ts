@@ -1,8 +1,8 @@
 // KafkaSources and KafkaSinks: every default that would lose or repeat events is said otherwise.
 
+import { parseDuration } from '#knative/local/source-runner/duration.ts';
 import { sourceTimeoutMs } from '#lib/constants.ts';
 import { consumerGroups, deadLetterTopics, ordersTopic } from '#lib/names.ts';
-import { parseDuration } from '#knative/local/source-runner/duration.ts';
 import { configMapData, isFunction, type Manifest, titleOf } from './manifest.ts';
 import type { Rule } from './rule.ts';
 

@@ -12,6 +12,7 @@ const checks: readonly (readonly [name: string, command: string, ...args: string
   ['types', 'tsc', '--noEmit', '--project', '.'],
   ['page types', 'tsc', '--noEmit', '--project', 'functions/ratelimit-edge/storefront'],
   ['lint', 'eslint', '.'],
+  ['manifests', 'node', 'knative/checks/main.ts'],
 ];
 
 /** Runs a program of node_modules/.bin, which the bootstrap has put on the path. */

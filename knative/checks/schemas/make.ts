@@ -9,7 +9,11 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parse } from 'yaml';
 
-const kubernetes = { module: 'k8s.io/kubernetes', version: 'v1.34.4', file: 'kubernetes-1.34.json' };
+const kubernetes = {
+  module: 'k8s.io/kubernetes',
+  version: 'v1.34.4',
+  file: 'kubernetes-1.34.json',
+};
 /** Serving and Eventing 1.23. */
 const knativeVersion = 'v0.50.0';
 const knativeFile = 'knative-1.23.json';
@@ -63,8 +67,8 @@ function moduleFolder(module: string, version: string): string {
 function strict(schema: Schema): Schema {
   const [alone] = (schema['allOf'] as Schema[] | undefined) ?? [];
   if (alone?.['$ref'] !== undefined) return strict(alone);
-  if (schema['$ref'] !== undefined) {
-    return { $ref: `#/$defs/${String(schema['$ref']).split('/').at(-1)}` };
+  if (typeof schema['$ref'] === 'string') {
+    return { $ref: `#/$defs/${schema['$ref'].split('/').at(-1) ?? ''}` };
   }
   if (schema['x-kubernetes-int-or-string'] === true || schema['format'] === 'int-or-string') {
     return { type: ['integer', 'string'] };
@@ -92,7 +96,8 @@ function strict(schema: Schema): Schema {
 
 /** A manifest has no status: that is the cluster's to say. */
 function ofManifest(schema: Schema): Schema {
-  const { status: _, ...properties } = asSchema(schema['properties']);
+  const properties = { ...asSchema(schema['properties']) };
+  delete properties['status'];
   return { ...schema, properties, required: ['apiVersion', 'kind', 'metadata'] };
 }
 

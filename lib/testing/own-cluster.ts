@@ -16,7 +16,7 @@ export interface OwnCluster {
   remove(): Promise<void>;
 }
 
-interface Node {
+export interface ClusterMember {
   readonly port: number;
   /** Where the nodes talk with each other. */
   readonly busPort: number;
@@ -29,7 +29,7 @@ const readyDeadlineMs = 20_000;
 /** Starts the nodes and resolves when all of them know that the cluster is whole. */
 export async function startOwnCluster(): Promise<OwnCluster> {
   const folder = mkdtempSync(join(tmpdir(), 'seckill-own-cluster-'));
-  const nodes: Node[] = [];
+  const nodes: ClusterMember[] = [];
   const remove = async () => {
     await Promise.all(nodes.map(({ running }) => running.stop()));
     await rm(folder, { recursive: true, force: true });
@@ -44,7 +44,12 @@ export async function startOwnCluster(): Promise<OwnCluster> {
   }
 }
 
-async function startNode(folder: string, index: number): Promise<Node> {
+/** One node that knows no other; `options` are further ones of redis-server. */
+export async function startNode(
+  folder: string,
+  index: number,
+  options: readonly string[] = [],
+): Promise<ClusterMember> {
   const port = await choosePort();
   const busPort = await choosePort();
   const running = await startProcess({
@@ -54,6 +59,7 @@ async function startNode(folder: string, index: number): Promise<Node> {
       ...['--port', String(port), '--cluster-port', String(busPort), '--bind', '127.0.0.1'],
       ...['--dir', folder, '--save', '', '--cluster-enabled', 'yes'],
       ...['--cluster-config-file', `nodes-${index}.conf`],
+      ...options,
     ],
     logFile: join(folder, `log-${index}`),
     graceMs: 0,
@@ -62,7 +68,7 @@ async function startNode(folder: string, index: number): Promise<Node> {
 }
 
 /** Gives each node its third of the slots, and makes them known to each other. */
-async function makeOne(nodes: readonly Node[]): Promise<void> {
+async function makeOne(nodes: readonly ClusterMember[]): Promise<void> {
   const clients = nodes.map(({ port }) => new Redis(port, '127.0.0.1'));
   for (const client of clients) client.on('error', () => undefined);
   try {

@@ -51,6 +51,13 @@ test('persist-order brings its migrations, and a program that runs them', async 
   expect(status).toBe(1);
 });
 
+test('the CLI has the program beside it that prepares stores', async () => {
+  expect(filesOf('kn-seckill/proto')).toContain('rpc.proto');
+  const { status, said } = await runBare('kn-seckill/stores.cjs', ['redis']);
+  expect(said).toContain('SECKILL_REDIS_URL is not set');
+  expect(status).toBe(1);
+});
+
 test('the source runner brings the manifests that it delivers by', async () => {
   expect(filesOf('source-runner/kafka-sources')).toEqual(
     readdirSync('kafka-sources').filter((file) => file.endsWith('.yaml')),

@@ -1,7 +1,6 @@
 // The command line as a whole: which commands there are, and how whatever happens ends.
 
 import { Command, CommanderError } from 'commander';
-import { addStores } from '#knative/stores/prepare.ts';
 import { OUTCOMES } from '#lib/outcome.ts';
 import packageJson from '../../package.json' with { type: 'json' };
 import { type Io, withCluster } from './command.ts';
@@ -63,7 +62,6 @@ function createProgram(io: Io): Command {
   addLimits(program, io);
   addVerify(program, io);
   addReconcile(program, io);
-  addStores(program, io);
   return program;
 }
 

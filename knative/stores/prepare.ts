@@ -1,16 +1,15 @@
-// `kn-seckill stores`: brings stores into the shape that the functions need. The overlays' Jobs run
-// these; who brings stores of their own may. Each can be repeated at any time, during a sale, too.
+// Brings stores into the shape that the functions need. The overlays' Jobs run these commands; who
+// brings stores of their own may. Each can be repeated at any time, during a sale, too.
 
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import type { Command } from 'commander';
+import { Command } from 'commander';
 import {
   durationOption,
   type Invocation,
   type Io,
   invocation,
   wholeNumber,
-  withExamples,
   withOutput,
 } from '#knative/plugin/command.ts';
 import { readEnvironment } from '#lib/environment.ts';
@@ -25,19 +24,17 @@ interface TopicsOptions extends Options {
   readonly copiesMax: number;
 }
 
-/** Adds the commands; what they need is loaded only when one is called. */
-export function addStores(program: Command, io: Io): void {
-  const stores = program
-    .command('stores')
-    .summary('prepare topics, a Redis Cluster, users of etcd and MySQL')
-    .description(
-      'Brings stores into the shape that the functions need; safe to repeat. Where they are is ' +
-        'said by the same environment as for the functions, with an administrator’s user.',
-    );
+/** The commands; what they need is loaded only when one is called. */
+export function createProgram(io: Io): Command {
+  const stores = new Command('stores').description(
+    'Brings stores into the shape that the functions need; safe to repeat. Where they are is ' +
+      'said by the same environment as for the functions, with an administrator’s user.',
+  );
   addTopics(stores, io);
   addRedis(stores, io);
   addEtcd(stores, io);
   addMysql(stores, io);
+  return stores;
 }
 
 function addTopics(stores: Command, io: Io): void {
@@ -46,15 +43,13 @@ function addTopics(stores: Command, io: Io): void {
     .summary('make Kafka’s topics, and give them their settings')
     .requiredOption('--file <file>', 'the list of topics (kafka-sources/topics.yaml)')
     .option('--copies-max <n>', 'on a Kafka of fewer brokers', wholeNumber(1, 99), 99);
-  withExamples(withWait(command), 'stores topics --file topics.yaml').action(
-    async ({ file, copiesMax, wait }: TopicsOptions, self: Command) => {
-      const { prepareTopics, readTopics } = await import('./kafka/topics.ts');
-      const given = invocation(self, io);
-      const { SECKILL_KAFKA_BROKERS } = readEnvironment(['SECKILL_KAFKA_BROKERS'], io.env);
-      const wanted = readTopics(readFileSync(file, 'utf8'), copiesMax);
-      tell(given, await prepareTopics(SECKILL_KAFKA_BROKERS, wanted, patience(given, wait)));
-    },
-  );
+  withWait(command).action(async ({ file, copiesMax, wait }: TopicsOptions, self: Command) => {
+    const { prepareTopics, readTopics } = await import('./kafka/topics.ts');
+    const given = invocation(self, io);
+    const { SECKILL_KAFKA_BROKERS } = readEnvironment(['SECKILL_KAFKA_BROKERS'], io.env);
+    const wanted = readTopics(readFileSync(file, 'utf8'), copiesMax);
+    tell(given, await prepareTopics(SECKILL_KAFKA_BROKERS, wanted, patience(given, wait)));
+  });
 }
 
 function addRedis(stores: Command, io: Io): void {
@@ -62,7 +57,7 @@ function addRedis(stores: Command, io: Io): void {
     .command('redis')
     .summary('make one Redis Cluster of the nodes in SECKILL_REDIS_URL, or mend it')
     .option('--replicas <n>', 'of each master', wholeNumber(0, 5), 1);
-  withExamples(withWait(command), 'stores redis').action(
+  withWait(command).action(
     async ({ replicas, wait }: Options & { replicas: number }, self: Command) => {
       const { prepareCluster } = await import('./redis/cluster.ts');
       const given = invocation(self, io);
@@ -78,7 +73,7 @@ function addEtcd(stores: Command, io: Io): void {
     .summary('make etcd’s users and roles, and let in nobody else')
     .requiredOption('--roles <file>', 'roles and who has them')
     .requiredOption('--passwords <folder>', 'a file for each user, root among them');
-  withExamples(withWait(command), 'stores etcd --roles roles.json --passwords secrets').action(
+  withWait(command).action(
     async (options: Options & { roles: string; passwords: string }, self: Command) => {
       const { prepareUsers, readRoles } = await import('./etcd/users.ts');
       const given = invocation(self, io);
@@ -97,7 +92,7 @@ function addMysql(stores: Command, io: Io): void {
     .summary('make MySQL’s users with just their rights')
     .requiredOption('--grants <file>', 'GRANT statements')
     .requiredOption('--passwords <folder>', 'a file for each user');
-  withExamples(withWait(command), 'stores mysql --grants grants.sql --passwords secrets').action(
+  withWait(command).action(
     async (options: Options & { grants: string; passwords: string }, self: Command) => {
       const { prepareUsers, readGrants } = await import('./mysql/users.ts');
       const given = invocation(self, io);
@@ -116,8 +111,14 @@ function withWait(command: Command): Command {
   );
 }
 
-function patience({ io, say }: Invocation, waitMs: number): Patience {
-  return { waitMs, interrupted: io.interrupted, say };
+function patience(given: Invocation, waitMs: number): Patience {
+  return {
+    waitMs,
+    interrupted: given.io.interrupted,
+    say: (text) => {
+      given.say(text);
+    },
+  };
 }
 
 function tell(given: Invocation, done: readonly string[]): void {

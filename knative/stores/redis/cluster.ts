@@ -56,17 +56,17 @@ async function meet(open: readonly OpenNode[], done: string[]): Promise<void> {
     await first.call('CLUSTER', 'MEET', other.address, other.port, other.busPort);
     done.push(`Redis: ${other.name} belongs to the cluster`);
   }
-  for (const { view, name } of open) {
-    const ids = new Set((await view()).map(({ id }) => id));
-    if (!open.every(({ id }) => ids.has(id)))
-      throw new Error(`${name} does not know all others yet`);
+  for (const node of open) {
+    const ids = new Set((await node.view()).map(({ id }) => id));
+    if (open.every(({ id }) => ids.has(id))) continue;
+    throw new Error(`${node.name} does not know all others yet`);
   }
 }
 
 /** A node that is gone for good, since all that are meant answer and it is none of them. */
 async function forgetLost(open: readonly OpenNode[], done: string[]): Promise<void> {
   const meant = new Set(open.map(({ id }) => id));
-  const views = await Promise.all(open.map(({ view }) => view()));
+  const views = await Promise.all(open.map((node) => node.view()));
   const lost = new Map<string, ClusterNode>();
   for (const node of views.flat()) {
     if (meant.has(node.id) || node.isHandshake || node.slotCount > 0 || !node.hasFailed) continue;
@@ -79,10 +79,10 @@ async function forgetLost(open: readonly OpenNode[], done: string[]): Promise<vo
 }
 
 async function agree(open: readonly OpenNode[]): Promise<void> {
-  for (const { name, call } of open) {
-    const info = String(await call('CLUSTER', 'INFO'));
+  for (const node of open) {
+    const info = String(await node.call('CLUSTER', 'INFO'));
     if (!/^cluster_state:ok/m.test(info) || !/^cluster_slots_assigned:16384/m.test(info)) {
-      throw new Error(`${name} does not know the slots of all yet`);
+      throw new Error(`${node.name} does not know the slots of all yet`);
     }
   }
 }

@@ -90,7 +90,7 @@ async function open(client: Redis): Promise<OpenNode> {
 }
 
 export function closeNodes(nodes: readonly OpenNode[]): void {
-  for (const { close } of nodes) close();
+  for (const node of nodes) node.close();
 }
 
 /** Each node as it sees itself. */

@@ -6,7 +6,9 @@ dump="/backups/mysql-$(date -u +%Y%m%dT%H%M%SZ).sql.gz"
 socket=/scratch/socket
 
 take() {
-  MYSQL_PWD="$PASSWORD" mysqldump --host="$MYSQL_HOST" --user=backup \
+  # What earlier tries left.
+  rm -f /backups/*.part
+  MYSQL_PWD="$PASSWORD" mysqldump --host="$DATABASE_HOST" --user=backup \
     --single-transaction --quick --no-tablespaces --hex-blob seckill | gzip >"$dump.part"
   # Its last line: a dump that broke off has none.
   gunzip <"$dump.part" | tail -n 1 | grep -q 'Dump completed'
@@ -17,11 +19,11 @@ start_scratch_server() {
   rm -rf /scratch/data
   mysqld --no-defaults --initialize-insecure --datadir=/scratch/data
   mysqld --no-defaults --datadir=/scratch/data --socket="$socket" --pid-file=/scratch/pid \
-    --skip-networking --innodb-flush-log-at-trx-commit=0 --skip-log-bin &
+    --skip-networking --loose-mysqlx=OFF --innodb-flush-log-at-trx-commit=0 --skip-log-bin &
   server=$!
   trap 'kill "$server"; wait "$server" || true' EXIT
   local tries=0
-  until sql 'select 1' >/dev/null 2>&1; do
+  until mysqladmin --no-defaults --socket="$socket" --user=root ping >/dev/null 2>&1; do
     kill -0 "$server"
     tries=$((tries + 1))
     [ "$tries" -lt 120 ]

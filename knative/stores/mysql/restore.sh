@@ -5,7 +5,7 @@ set -euo pipefail
 backup="${BACKUP:-$(ls /backups/mysql-*.sql.gz | sort | tail -n 1)}"
 [ -f "$backup" ]
 mysql_root() {
-  MYSQL_PWD="$PASSWORD" mysql --host="$MYSQL_HOST" --user=root "$@"
+  MYSQL_PWD="$PASSWORD" mysql --host="$DATABASE_HOST" --user=root "$@"
 }
 echo "restoring $backup"
 mysql_root --execute 'drop database if exists seckill; create database seckill character set utf8mb4'

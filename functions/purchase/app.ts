@@ -3,6 +3,7 @@
 
 import { Hono } from 'hono';
 import { bodyLimit } from 'hono/body-limit';
+import type { Diagnosis } from '#lib/diagnosis.ts';
 import { problem } from '#lib/http/problem.ts';
 import { addProbes, type Readiness } from '#lib/http/serve.ts';
 import {
@@ -35,6 +36,8 @@ export interface AppDependencies {
   /** Compares a sale over all stores, and repairs it unless it is a dry run. */
   readonly reconcile: (productId: string, dryRun: boolean) => Promise<object>;
   readonly deadLetters: DeadLetters;
+  /** Whether the stores are reachable and rightly set; never fails. */
+  readonly doctor: () => Promise<Diagnosis>;
   /** Looks after all sales. */
   readonly tick: () => Promise<void>;
   readonly onUnknownLookup?: (remembered: boolean) => void;

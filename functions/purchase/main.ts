@@ -28,6 +28,7 @@ import { createRegistry, serveMetrics } from '#lib/telemetry/metrics.ts';
 import { createApp } from './app.ts';
 import { countOpenLetters } from './dead-letters/count-letters.ts';
 import { createDeadLetters } from './dead-letters/dead-letters.ts';
+import { createDoctor } from './doctor/doctor.ts';
 import { createMetrics, type PurchaseMetrics } from './metrics.ts';
 import { answerOffSale } from './orders.ts';
 import { createDecide } from './purchase.ts';
@@ -68,6 +69,7 @@ async function start(): Promise<void> {
       metrics.countCacheLookup('unknown_products', hit);
     },
     deadLetters: createDeadLetters({ brokers: stores.kafkaBrokers, mysql, signingKeys }),
+    doctor: createDoctor({ ...stores, etcd: stores.etcdOptions, mysql: stores.upkeepMysql }),
     verify: async (productId) =>
       checkInSteps(await collectFacts({ ...stores, signingKeys }, productId)),
     signingKeys,
@@ -199,7 +201,8 @@ type OwnEnvironment = Pick<Environment, (typeof environmentNames)[number]>;
 
 function connectStores(environment: OwnEnvironment, log: Log, metrics: PurchaseMetrics) {
   const kafkaBrokers = environment.SECKILL_KAFKA_BROKERS;
-  const etcd = connectEtcd({ endpoints: environment.SECKILL_ETCD_ENDPOINTS });
+  const etcdOptions = { endpoints: environment.SECKILL_ETCD_ENDPOINTS };
+  const etcd = connectEtcd(etcdOptions);
   const locks = createLockManager({
     etcd,
     directory: environment.SECKILL_STATE_DIR,
@@ -222,6 +225,7 @@ function connectStores(environment: OwnEnvironment, log: Log, metrics: PurchaseM
     locks,
     publisher,
     kafkaBrokers,
+    etcdOptions,
   };
 }
 

@@ -59,6 +59,23 @@ export const rowStatus = {
 
 export const operatorSchemas: Readonly<Record<string, Schema>> = {
   ...letterSchemas,
+  Diagnosis: object({
+    at: instant,
+    ok: { ...yes, description: 'Nothing is wrong, and everything could be told.' },
+    checks: arrayOf(
+      object(
+        {
+          area: text,
+          name: text,
+          result: { type: 'string', enum: ['ok', 'advice', 'wrong', 'unknown'] },
+          found: text,
+          why: text,
+          todo: text,
+        },
+        ['why', 'todo'],
+      ),
+    ),
+  }),
   NewSale: object(
     {
       productId,

@@ -208,4 +208,16 @@ const personPaths = {
   },
 };
 
-export const operatorPaths = { ...salePaths, ...orderPaths, ...letterPaths, ...personPaths };
+const doctorPaths = {
+  '/operator/doctor': {
+    get: read('Whether the stores are reachable and rightly set', ref('Diagnosis'), {}),
+  },
+};
+
+export const operatorPaths = {
+  ...salePaths,
+  ...orderPaths,
+  ...letterPaths,
+  ...personPaths,
+  ...doctorPaths,
+};

@@ -96,7 +96,11 @@ const noPolicy = (() => {
   return policy as Policy;
 })();
 
-function toClientOptions(endpoint: string, { auth, rootCertificate }: EtcdOptions): IOptions {
+/** The library's options for one member: it fails fast, and repeats nothing by itself. */
+export function toClientOptions(
+  endpoint: string,
+  { auth, rootCertificate }: EtcdOptions,
+): IOptions {
   return {
     hosts: endpoint,
     ...(auth === undefined ? {} : { auth }),

@@ -87,8 +87,9 @@ test('what operators are answered is what is documented', async () => {
   await drive(`GET ${ofSale}/log`, { productId });
   await drive('POST /operator/erase', {}, { body: person });
   await driveLetters(productId);
+  await drive('GET /operator/doctor');
   const documented = Object.entries(document.paths)
-    .filter(([path]) => /^\/operator\/(sales|orders|dead-letters|erase)/.test(path))
+    .filter(([path]) => /^\/operator\/(sales|orders|dead-letters|erase|doctor)/.test(path))
     .flatMap(([path, operations]) =>
       Object.keys(operations).map((method) => `${method.toUpperCase()} ${path}`),
     );

@@ -65,6 +65,7 @@ export function addOperatorRoutes(app: Hono, dependencies: AppDependencies): voi
   addOrderRoutes(app, dependencies);
   addDeadLetterRoutes(app, dependencies);
   addErasure(app, dependencies);
+  app.get('/operator/doctor', async (context) => context.json(await dependencies.doctor()));
 }
 
 function addSaleReads(app: Hono, dependencies: AppDependencies): void {

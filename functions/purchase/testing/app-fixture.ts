@@ -5,6 +5,7 @@ import { vi } from 'vitest';
 import { recordBatch } from '#lib/board/board.ts';
 import { check } from '#lib/checker/check.ts';
 import { collectFacts } from '#lib/checker/collect.ts';
+import { readEnvironment } from '#lib/environment.ts';
 import { createReadiness } from '#lib/http/serve.ts';
 import {
   operationHeader,
@@ -15,6 +16,7 @@ import {
 } from '#lib/http/signature.ts';
 import { type AppDependencies, createApp } from '../app.ts';
 import { createDeadLetters } from '../dead-letters/dead-letters.ts';
+import { createDoctor } from '../doctor/doctor.ts';
 import { createDecide } from '../purchase.ts';
 import { createUpkeep, drainAll } from '../tick.ts';
 import { type Bench, type Instance, log } from './purchase-fixture.ts';
@@ -65,6 +67,11 @@ export function openApp(
       log,
     ).tick,
     deadLetters: createDeadLetters({ ...stores, brokers, signingKeys }),
+    doctor: createDoctor({
+      ...stores,
+      etcd: { endpoints: readEnvironment(['SECKILL_ETCD_ENDPOINTS']).SECKILL_ETCD_ENDPOINTS },
+      kafkaBrokers: brokers,
+    }),
     reconcile: () => Promise.reject(new Error('not of this test')),
     signingKeys,
     readiness: createReadiness(),

@@ -11,6 +11,7 @@ import { addLimits } from './limits.ts';
 import { addOrders } from './orders.ts';
 import { addReconcile } from './reconcile.ts';
 import { addSale } from './sale.ts';
+import { addScale } from './scale.ts';
 import { addToken } from './token.ts';
 import { addVerify } from './verify.ts';
 
@@ -62,6 +63,7 @@ function createProgram(io: Io): Command {
   addLimits(program, io);
   addVerify(program, io);
   addReconcile(program, io);
+  addScale(program, io);
   return program;
 }
 

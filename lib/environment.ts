@@ -1,7 +1,7 @@
 // Every environment variable of the functions, read in one place. A function names the ones it
 // needs; one that is missing or malformed stops the start with a message that says what to set.
 
-import { z } from 'zod';
+import * as z from 'zod';
 import { parseNetworks } from '#lib/http/networks.ts';
 import { isSecureUrl } from '#lib/http/secure-url.ts';
 

@@ -4,7 +4,7 @@
 // else is a new type (`….v2`), and readers of both ship one release before its first writer.
 // `order-event.v1.golden.json` is one as it was written, and is read for ever.
 
-import { z } from 'zod';
+import * as z from 'zod';
 import {
   eventOrdersMax,
   orderIdPattern,

@@ -1,7 +1,7 @@
 // The shapes of what is asked of `purchase`.
 
 import type { Context } from 'hono';
-import { z } from 'zod';
+import * as z from 'zod';
 import {
   batchOrdersMax,
   orderIdPattern,

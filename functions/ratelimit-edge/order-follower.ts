@@ -2,7 +2,7 @@
 // and round, however many wait, and none while nobody does. What Redis cannot say is asked of
 // `purchase`, a few at a time. Nobody is told of an earlier status after a later one.
 
-import { z } from 'zod';
+import * as z from 'zod';
 import { productIdOf } from '#lib/order-id.ts';
 import type { RedisClient } from '#lib/redis/connect.ts';
 import { findOrders, type LiveOrder } from '#lib/sale/find-orders.ts';

@@ -2,7 +2,7 @@
 // server's clock in the answer goes on meanwhile, so that countdowns stay right. Products that
 // nothing has shown to exist are looked up a few at a time: who asks makes their ids up.
 
-import { z } from 'zod';
+import * as z from 'zod';
 import { json, refuse } from './answers.ts';
 import { type CachedOptions, createCached } from './cached.ts';
 import type { KnownProducts } from './known-products.ts';

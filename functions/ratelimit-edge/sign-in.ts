@@ -2,7 +2,7 @@
 // reads the provider's discovery document, once for all its pages: so the page asks nobody else
 // until a buyer signs in, and its content security policy names the one address it then needs.
 
-import { z } from 'zod';
+import * as z from 'zod';
 import { isSecureUrl } from '#lib/http/secure-url.ts';
 import { json, refuse } from './answers.ts';
 import { IssuerDocument } from './issuer-document.ts';

@@ -39,9 +39,11 @@ test.each(functionNames)(
   },
 );
 
-test('purchase has its Lua scripts and etcd’s .proto files beside it', () => {
+test('purchase has its Lua scripts beside it, and etcd’s messages in it', () => {
   expect(filesOf('purchase')).toContain('sell-4.lua');
-  expect(filesOf('purchase/proto')).toContain('rpc.proto');
+  const bundle = readFileSync(join(folder, 'purchase/main.cjs'), 'utf8');
+  expect(bundle).toContain('LeaseGrantRequest');
+  expect(bundle).not.toContain('rpc.proto`');
 });
 
 test('persist-order brings its migrations, and a program that runs them', async () => {

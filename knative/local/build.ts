@@ -3,11 +3,12 @@
 // with all it reads at run time beside it, and so do the tools. A bundle that outgrows its budget
 // fails the build: functions start from zero, so size is time.
 
-import { copyFileSync, existsSync, mkdirSync, readdirSync, readFileSync } from 'node:fs';
+import { copyFileSync, existsSync, readdirSync, readFileSync } from 'node:fs';
 import { cp, rm } from 'node:fs/promises';
 import { basename, dirname, join, relative, resolve } from 'node:path';
 import { gzipSync } from 'node:zlib';
-import { type BuildOptions, build as bundleWith, type Metafile, type Plugin } from 'esbuild';
+import { type BuildOptions, build as bundleWith, type Metafile } from 'esbuild';
+import { etcd3Proto } from './etcd3-proto.ts';
 
 const root = resolve(import.meta.dirname, '../..');
 
@@ -30,19 +31,6 @@ const tools = {
 
 export type ToolName = keyof typeof tools;
 export const toolNames = Object.keys(tools) as ToolName[];
-
-// etcd3 reads its .proto files from beside its own folder, which a bundle has not got.
-const protoPath = /\$\{__dirname\}\/\.\.\/proto\//;
-const etcd3Proto: Plugin = {
-  name: 'etcd3-proto',
-  setup(build) {
-    build.onLoad({ filter: /etcd3\/lib\/connection-pool\.js$/ }, ({ path }) => {
-      const source = readFileSync(path, 'utf8');
-      if (!protoPath.test(source)) throw new Error('etcd3 reads its .proto files from elsewhere');
-      return { contents: source.replace(protoPath, '${__dirname}/proto/'), loader: 'js' };
-    });
-  },
-};
 
 interface Variant {
   /** For tests that crash a function at a point of `lib/crash-point.ts`. */
@@ -137,12 +125,12 @@ export async function bundle(
     },
   } satisfies BuildOptions;
   const { metafile } = await bundleWith(options);
-  copyFilesReadAtRunTime(Object.keys(metafile.inputs), dirname(outfile));
+  copyScripts(Object.keys(metafile.inputs), dirname(outfile));
   return metafile;
 }
 
-/** Lua scripts are read from beside the code that runs them, and .proto files by etcd3. */
-function copyFilesReadAtRunTime(inputs: readonly string[], outFolder: string): void {
+/** Lua scripts are read from beside the code that runs them. */
+function copyScripts(inputs: readonly string[], outFolder: string): void {
   const folders = new Set(
     inputs.filter((input) => !input.includes('node_modules')).map((input) => dirname(input)),
   );
@@ -154,13 +142,6 @@ function copyFilesReadAtRunTime(inputs: readonly string[], outFolder: string): v
       copied.set(file, folder);
       copyFileSync(join(root, folder, file), join(outFolder, file));
     }
-  }
-  const etcd3 = inputs.find((input) => input.endsWith('etcd3/lib/connection-pool.js'));
-  if (etcd3 === undefined) return;
-  const protoFolder = join(root, dirname(etcd3), '../proto');
-  mkdirSync(join(outFolder, 'proto'), { recursive: true });
-  for (const file of readdirSync(protoFolder)) {
-    copyFileSync(join(protoFolder, file), join(outFolder, 'proto', file));
   }
 }
 

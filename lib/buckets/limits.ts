@@ -1,7 +1,7 @@
 // The limits of each tier: operators change them while everything runs, every instance reads
 // them again within a second. What is not set, or cannot be read, is the default below.
 
-import { z } from 'zod';
+import * as z from 'zod';
 import { productIdPattern } from '#lib/constants.ts';
 import type { RedisClient } from '#lib/redis/connect.ts';
 import type { Limit } from './take.ts';

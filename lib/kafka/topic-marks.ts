@@ -2,7 +2,7 @@
 // whoever looks only for that need not read what was there before.
 
 import type Cluster from 'kafkajs/src/cluster/index.js';
-import { z } from 'zod';
+import * as z from 'zod';
 import { openCluster } from './cluster.ts';
 import { KafkaUnavailable } from './unavailable.ts';
 

@@ -2,7 +2,7 @@
 // headers that it promises and no others, and its body is of the documented shape and has nothing
 // that the document does not name.
 
-import { z } from 'zod';
+import * as z from 'zod';
 
 export type Json = Record<string, unknown>;
 

@@ -1,7 +1,7 @@
 // The fields of KafkaSource and KafkaSink (eventing-kafka-broker 1.23), as the API server and the
 // webhooks check them: a field that Knative does not know is refused, not ignored.
 
-import { z } from 'zod';
+import * as z from 'zod';
 import { isExtensionName } from './cloud-event.ts';
 import { parseDuration } from './duration.ts';
 

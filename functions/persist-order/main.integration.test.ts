@@ -1,3 +1,6 @@
+import { cp, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { afterEach, expect, test } from 'vitest';
 import { mysql } from '#knative/local/stores/mysql.ts';
 import { readEnvironment } from '#lib/environment.ts';
@@ -24,7 +27,18 @@ async function start(mysqlUrl: string) {
   return started;
 }
 
-test('it is ready once the tables can be read, stays ready while they cannot, and drains', async () => {
+async function withoutTheLastMigration(): Promise<string> {
+  const folder = await mkdtemp(join(tmpdir(), 'seckill-migrations-'));
+  closers.push(() => rm(folder, { recursive: true }));
+  await cp(join(import.meta.dirname, 'migrations'), folder, { recursive: true });
+  const journalFile = join(folder, 'meta/_journal.json');
+  const journal = JSON.parse(await readFile(journalFile, 'utf8')) as { entries: object[] };
+  const entries = journal.entries.slice(0, -1);
+  await writeFile(journalFile, JSON.stringify({ ...journal, entries }));
+  return folder;
+}
+
+test('it is ready once its migration has ended, stays ready without MySQL, and drains', async () => {
   const store = await startOwnStore(mysql);
   closers.push(() => store.remove());
   const sink = startSink({ ...env, SECKILL_MYSQL_URL: store.address });
@@ -34,8 +48,14 @@ test('it is ready once the tables can be read, stays ready while they cannot, an
   await expect.poll(() => started.status('/livez'), { timeout: 20_000 }).toBe(200);
   // MySQL answers, but has no tables yet.
   expect(await started.status('/readyz')).toBe(503);
+  // Nor are the tables of the release before this one enough.
+  await migrate(store.address, await withoutTheLastMigration());
+  const beside = await start(store.address);
+  await expect.poll(() => beside.log(), { timeout: 20_000 }).toContain('migration has not ended');
+  expect(await started.status('/readyz')).toBe(503);
   await migrate(store.address);
   await expect.poll(() => started.status('/readyz'), { timeout: 20_000 }).toBe(200);
+  await expect.poll(() => beside.status('/readyz'), { timeout: 20_000 }).toBe(200);
 
   await sink.putOnSale('p', 10);
   const event = anEventOf(2, 'p');

@@ -6,7 +6,7 @@ import { readyWhen } from '#lib/http/ready-when.ts';
 import { close, createReadiness, listen, onTermination } from '#lib/http/serve.ts';
 import { createSinkMetrics } from '#lib/http/sink.ts';
 import { connectMysql } from '#lib/mysql/connect.ts';
-import { stockMovements } from '#lib/mysql/schema.ts';
+import { assertMigrated } from '#lib/mysql/migrated.ts';
 import { connectRedis } from '#lib/redis/connect.ts';
 import { run } from '#lib/run.ts';
 import { noteStatus } from '#lib/sale/note-status.ts';
@@ -28,7 +28,7 @@ async function start(): Promise<void> {
   ]);
   const log = createLog('persist-order', env.SECKILL_LOG_LEVEL);
   const registry = createRegistry('persist-order');
-  const { db, pool } = connectMysql(env.SECKILL_MYSQL_URL, persistConnections);
+  const { pool } = connectMysql(env.SECKILL_MYSQL_URL, persistConnections);
   const redis = connectRedis(env.SECKILL_REDIS_URL, log);
   const readiness = createReadiness();
   const metrics = createPersistMetrics(registry);
@@ -55,11 +55,9 @@ async function start(): Promise<void> {
     await pool.end();
     metricsServer.close();
   });
-  // The newest table that is written here, not only the server: before its migration nothing can
-  // be. Redis does not gate it, since rows are written without.
-  const { productId } = stockMovements;
-  const check = () => db.select({ productId }).from(stockMovements).limit(1);
-  await readyWhen(readiness, { mysql: check }, log);
+  // The tables, not only the server: a new revision gets no event before its migration has ended.
+  // Redis does not gate it, since rows are written without.
+  await readyWhen(readiness, { mysql: () => assertMigrated(pool) }, log);
 }
 
 run('persist-order', start);

@@ -20,6 +20,7 @@ import { readProgress } from '#lib/kafka/read-progress.ts';
 import { queuePrefix, read } from '#lib/lock/keys.ts';
 import { createLockManager } from '#lib/lock/lock-manager.ts';
 import { connectMysql } from '#lib/mysql/connect.ts';
+import { assertMigrated } from '#lib/mysql/migrated.ts';
 import { consumerGroups, deadLetterTopics, ordersTopic } from '#lib/names.ts';
 import { connectRedis } from '#lib/redis/connect.ts';
 import { run } from '#lib/run.ts';
@@ -235,7 +236,8 @@ function storeChecks({ redis, mysql, locks, publisher }: Stores) {
   return {
     etcd: () => locks.start(),
     Kafka: () => publisher.connect(),
-    MySQL: () => mysql.pool.query('select 1'),
+    // The tables, too: a new revision sells nothing before its migration has ended.
+    MySQL: () => assertMigrated(mysql.pool),
     Redis: () => redis.ping(),
   };
 }

@@ -54,7 +54,6 @@ test('persist-order brings its migrations, and a program that runs them', async 
 });
 
 test('the CLI has the program beside it that prepares stores', async () => {
-  expect(filesOf('kn-seckill/proto')).toContain('rpc.proto');
   const { status, said } = await runBare('kn-seckill/stores.cjs', ['redis']);
   expect(said).toContain('SECKILL_REDIS_URL is not set');
   expect(status).toBe(1);

@@ -9,6 +9,7 @@ import { basename, dirname, join, relative, resolve } from 'node:path';
 import { gzipSync } from 'node:zlib';
 import { type BuildOptions, build as bundleWith, type Metafile } from 'esbuild';
 import { etcd3Proto } from './etcd3-proto.ts';
+import { kubeConfigOnly } from './kube-config-only.ts';
 
 const root = resolve(import.meta.dirname, '../..');
 
@@ -25,7 +26,7 @@ export const functionNames = Object.keys(functionBytesMax) as FunctionName[];
 
 /** What is deployed beside the functions, and what it may weigh. */
 const tools = {
-  'kn-seckill': { entry: 'knative/plugin/main.ts', bytesMax: 250_000 },
+  'kn-seckill': { entry: 'knative/plugin/main.ts', bytesMax: 2_300_000 },
   'source-runner': { entry: 'knative/local/source-runner/main.ts', bytesMax: 3_400_000 },
 } as const;
 
@@ -114,7 +115,7 @@ export async function bundle(
     sourcemap: true,
     metafile: true,
     logLevel: 'silent',
-    plugins: [etcd3Proto],
+    plugins: [etcd3Proto, kubeConfigOnly],
     // It makes a function without effect, as a crash point becomes, and every call of it vanish.
     minifySyntax: true,
     define: {

@@ -11,8 +11,8 @@ const etcd3 = dirname(createRequire(import.meta.url).resolve('etcd3/package.json
 const protoFile = join(etcd3, 'proto/rpc.proto');
 const options = { keepCase: true, longs: String, enums: String, defaults: true, oneofs: true };
 
-const theirs = Object.entries(loadSync(protoFile, options)).filter(
-  (entry): entry is [string, ServiceDefinition] => !('format' in entry[1]),
+const theirs = Object.entries(loadSync(protoFile, options)).flatMap(([name, definition]) =>
+  'format' in definition ? [] : [[name, definition as ServiceDefinition] as const],
 );
 const ours = serviceDefinitions(messagesIn(protoFile), options);
 

@@ -1,0 +1,36 @@
+// The client of Kubernetes has a class for every object there is, 17 MB of them. The plugin only
+// has it read kubeconfigs and sign requests by them, so only that is bundled.
+
+import { createRequire } from 'node:module';
+import { dirname, join } from 'node:path';
+import type { Plugin } from 'esbuild';
+
+const folder = dirname(createRequire(import.meta.url).resolve('@kubernetes/client-node'));
+const config = join(folder, 'config.js');
+const classes = join(folder, 'gen/index.js');
+const own = 'kube-config-only';
+
+const contents = {
+  [folder]: `export * from './config.js';
+    export { HttpMethod, RequestContext } from './gen/http/http.js';`,
+  // For `makeApiClient`, which nobody calls.
+  [classes]: 'export const [createConfiguration, ServerConfiguration] = [];',
+};
+
+/** Of `@kubernetes/client-node` there is what reads kubeconfigs, and no client. */
+export const kubeConfigOnly: Plugin = {
+  name: own,
+  setup(build) {
+    build.onResolve({ filter: /^@kubernetes\/client-node$/ }, () => ({
+      path: folder,
+      namespace: own,
+    }));
+    build.onResolve({ filter: /^\.\/gen\/index\.js$/ }, ({ importer }) =>
+      importer === config ? { path: classes, namespace: own } : undefined,
+    );
+    build.onLoad({ filter: /.*/, namespace: own }, ({ path }) => ({
+      contents: contents[path] ?? '',
+      resolveDir: folder,
+    }));
+  },
+};

@@ -34,8 +34,8 @@ export interface EnvVariable {
 }
 
 export interface EnvSource {
-  readonly secretRef?: { readonly name: string };
-  readonly configMapRef?: { readonly name: string };
+  readonly secretRef?: { readonly name: string; readonly optional?: boolean };
+  readonly configMapRef?: { readonly name: string; readonly optional?: boolean };
 }
 
 export interface Probe {

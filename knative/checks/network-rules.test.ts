@@ -1,5 +1,5 @@
 import { networkRules } from './network-rules.ts';
-import { seenToFail } from './test-kit.ts';
+import { configMap, seenToFail } from './test-kit.ts';
 
 seenToFail(networkRules, {
   'functions are reached by Knative and its gateway, through the queue-proxy': [
@@ -47,6 +47,16 @@ seenToFail(networkRules, {
     [
       'knative-eventing does not reach kafka',
       ['NetworkPolicy kafka', ['spec', 'ingress', 0, 'from', 2]],
+    ],
+  ],
+  'every address of the environment is reached': [
+    [
+      'purchase does not reach kafka at 9094',
+      [configMap, ['data', 'SECKILL_KAFKA_BROKERS'], 'kafka.seckill.svc.cluster.local:9094'],
+    ],
+    [
+      'purchase does not reach the outside at 2379',
+      [configMap, ['data', 'SECKILL_ETCD_ENDPOINTS'], 'http://etcd.example:2379'],
     ],
   ],
   'a store’s nodes reach each other': [

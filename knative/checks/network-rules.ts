@@ -2,7 +2,14 @@
 // the pairs of pods that matter.
 
 import { connectionsPerInstance, type StoreName } from './budget.ts';
-import { isFunction, type Manifest, nameLabel, podsOf, type Texts } from './manifest.ts';
+import {
+  configMapData,
+  isFunction,
+  type Manifest,
+  nameLabel,
+  podsOf,
+  type Texts,
+} from './manifest.ts';
 import type { Rule } from './rule.ts';
 
 interface Selector {
@@ -99,6 +106,8 @@ export const storePorts: Readonly<Record<StoreName, number>> = {
   mysql: 3_306,
 };
 const stores = Object.keys(storePorts) as StoreName[];
+/** Addresses that are no secret. */
+const addressNames = { etcd: 'SECKILL_ETCD_ENDPOINTS', kafka: 'SECKILL_KAFKA_BROKERS' } as const;
 
 const pod = (title: string, labels: Texts): Place => ({ title, namespace: own, labels });
 const elsewhere = (namespace: string): Place => ({
@@ -171,6 +180,22 @@ export const networkRules: readonly Rule[] = [
           [elsewhere('knative-eventing'), place, storePorts[store], store === 'kafka'],
         ]),
       ),
+  },
+  {
+    name: 'every address of the environment is reached',
+    check(manifests) {
+      const shared = configMapData(manifests, 'seckill') ?? {};
+      const purchase = functionPlaces(manifests).filter(({ title }) => title === 'purchase');
+      const wanted = (['etcd', 'kafka'] as const).flatMap((store) =>
+        (shared[addressNames[store]] ?? '').split(',').flatMap((address) => {
+          const { hostname, port } = new URL(address.includes('://') ? address : `x://${address}`);
+          const isOurs = hostname.endsWith(`.${own}.svc.cluster.local`);
+          const to = isOurs ? pod(store, { [nameLabel]: store }) : outside;
+          return purchase.map((from): Wanted => [from, to, Number(port), true]);
+        }),
+      );
+      return [...new Set(check(manifests, wanted))];
+    },
   },
   {
     name: 'a store’s nodes reach each other',

@@ -20,7 +20,8 @@ export const knownSecrets: ReadonlySet<string> = new Set([
 ]);
 /** No namespace of its own. */
 const clusterKinds = new Set(['Namespace', 'ClusterRole', 'ClusterRoleBinding']);
-const secretName = /PASSWORD|_KEYS?$|SECRET|TOKEN/i;
+/** What names a file with a secret in it holds none. */
+const secretName = /(PASSWORD|_KEYS?|SECRET|TOKEN)(?!.*_FILE$)/i;
 const urlWithPassword = /:\/\/[^/\s:@]*:[^/\s@]+@/;
 
 interface PolicyRule {
@@ -171,7 +172,8 @@ function referencesOf(manifests: readonly Manifest[]): readonly PodReference[] {
       const { name, optional } = to ?? {};
       if (name !== undefined) found.push({ at: titleOf(owner), kind, name, optional });
     };
-    add('ServiceAccount', { name: template.spec.serviceAccountName ?? 'default' });
+    const { serviceAccountName: name } = template.spec;
+    add('ServiceAccount', name === undefined ? undefined : { name });
     for (const { env = [], envFrom = [] } of containers) {
       for (const { valueFrom } of env) {
         add('Secret', valueFrom?.secretKeyRef);

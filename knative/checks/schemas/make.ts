@@ -122,8 +122,9 @@ function kubernetesSchemas(): Schema {
         []) as unknown as GroupVersionKind[];
       if (is === undefined || more.length > 0 || !wanted.includes(is.kind)) continue;
       withReferences(name, schemas, definitions);
-      definitions[name] = ofManifest(asSchema(definitions[name]));
-      kinds[`${apiVersionOf(is)} ${is.kind}`] = name;
+      // Beside the kind's own, which others may embed without saying what it is.
+      definitions[`${name}.manifest`] = ofManifest(asSchema(definitions[name]));
+      kinds[`${apiVersionOf(is)} ${is.kind}`] = `${name}.manifest`;
     }
   }
   return { kinds, $defs: withoutUnused(definitions, Object.values(kinds) as string[]) };

@@ -1,10 +1,11 @@
 // One Redis Cluster of single nodes: slots shared out among the masters, each master with replicas
-// on other machines. Done once; repeated, it mends what is missing and touches nothing else: an
-// empty node in place of a lost one becomes a replica, the lost one is forgotten.
+// on other machines. Done once; repeated, it mends and touches nothing else: an empty node in place
+// of a lost one becomes a replica, the lost one is forgotten, and what has come to be together on
+// one machine is parted.
 
 import { type Patience, untilDone } from '../wait.ts';
 import { type ClusterNode, closeNodes, type OpenNode, openNodes, readNodes } from './nodes.ts';
-import { pairReplicas, shareSlots } from './plan.ts';
+import { pairReplicas, separate, shareSlots, spreadMasters } from './plan.ts';
 
 /** Resolves with what was done, a line each. Rejects when it is not one cluster in time. */
 export async function prepareCluster(
@@ -39,11 +40,25 @@ async function prepare(open: readonly OpenNode[], replicas: number, done: string
     const where = replica.machine === master.machine ? ', on the same machine' : '';
     done.push(`Redis: ${replica.name} is the replica of ${master.name}${where}`);
   }
-  for (const node of await readNodes(open)) {
-    if (node.role === 'replica' && !node.linkIsUp) {
-      throw new Error(`${node.name} is still copying from its master`);
-    }
+  await place(open, done);
+}
+
+/** Pods move, and roles with them: a machine's end must not take a majority or a pair with it. */
+async function place(open: readonly OpenNode[], done: string[]): Promise<void> {
+  for (const { replica, master } of separate(await readNodes(open))) {
+    await replica.call('CLUSTER', 'REPLICATE', master.id);
+    done.push(`Redis: ${replica.name} is the replica of ${master.name} now: not beside its master`);
   }
+  const nodes = await readNodes(open);
+  for (const node of nodes) {
+    if (node.role === 'master' || node.linkIsUp) continue;
+    throw new Error(`${node.name} is still copying from its master`);
+  }
+  const [promoted] = spreadMasters(nodes);
+  if (promoted === undefined) return;
+  await promoted.call('CLUSTER', 'FAILOVER');
+  done.push(`Redis: ${promoted.name} takes over: its master's machine has another master`);
+  throw new Error(`${promoted.name} is taking over`);
 }
 
 /** Everyone hears of everyone through the first; repeated, it changes nothing. */

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 import type { PlacedNode } from './nodes.ts';
-import { pairReplicas, shareSlots } from './plan.ts';
+import { pairReplicas, separate, shareSlots, spreadMasters } from './plan.ts';
 
 const empty = (id: string, machine: string): PlacedNode => ({
   id,
@@ -71,4 +71,39 @@ test('an empty node in place of a lost one goes to the master that has no replic
   expect(pairReplicas(nodes).map(({ replica, master }) => [replica.id, master.id])).toEqual([
     ['new', 'm2'],
   ]);
+});
+
+const third = (id: string, machine: string): PlacedNode => ({
+  ...empty(id, machine),
+  slots: [[0, 5460]],
+});
+const copy = (id: string, machine: string, masterId: string): PlacedNode => ({
+  ...empty(id, machine),
+  role: 'replica',
+  masterId,
+});
+const placed = (...machines: readonly string[]) => {
+  const [m1 = '', m2 = '', m3 = '', r1 = '', r2 = '', r3 = ''] = machines;
+  return [
+    ...[third('m1', m1), third('m2', m2), third('m3', m3)],
+    ...[copy('r1', r1, 'm1'), copy('r2', r2, 'm2'), copy('r3', r3, 'm3')],
+  ];
+};
+
+test('a replica that came to be beside its master changes places with another', () => {
+  const pairs = separate(placed('a', 'b', 'c', 'a', 'c', 'b'));
+  expect(pairs.map(({ replica, master }) => [replica.id, master.id])).toEqual([
+    ['r1', 'm2'],
+    ['r2', 'm1'],
+  ]);
+  expect(separate(placed('a', 'b', 'c', 'b', 'c', 'a'))).toEqual([]);
+});
+
+test('where nobody can be parted, everybody stays', () => {
+  expect(separate(placed('a', 'a', 'a', 'a', 'a', 'a'))).toEqual([]);
+});
+
+test('of two masters on a machine, the one with a replica on a machine without one gives way', () => {
+  expect(spreadMasters(placed('a', 'a', 'b', 'b', 'c', 'c')).map(({ id }) => id)).toEqual(['r2']);
+  expect(spreadMasters(placed('a', 'b', 'c', 'b', 'c', 'a'))).toEqual([]);
 });

@@ -58,6 +58,57 @@ export function pairReplicas<N extends PlacedNode>(
   return turns.sort((one, other) => together(one) - together(other))[0] ?? [];
 }
 
+/**
+ * New masters for replicas that have come to be beside theirs, as pods move: each changes places
+ * with another, where that parts both.
+ */
+export function separate<N extends PlacedNode>(
+  nodes: readonly N[],
+): { readonly replica: N; readonly master: N }[] {
+  const byId = new Map(nodes.map((node) => [node.id, node]));
+  const pairs = nodes.flatMap((replica) => {
+    const master = byId.get(replica.masterId ?? '');
+    return master === undefined ? [] : [{ replica, master }];
+  });
+  const moved = new Set<string>();
+  const exchanged: { replica: N; master: N }[] = [];
+  for (const { replica, master } of pairs) {
+    if (replica.machine !== master.machine || moved.has(replica.id)) continue;
+    const other = pairs.find(
+      (pair) =>
+        !moved.has(pair.replica.id) &&
+        pair.replica.machine !== master.machine &&
+        pair.master.machine !== replica.machine,
+    );
+    if (other === undefined) continue;
+    moved.add(replica.id).add(other.replica.id);
+    exchanged.push({ replica, master: other.master }, { replica: other.replica, master });
+  }
+  return exchanged;
+}
+
+/**
+ * Replicas that had better be masters: on a machine that has none, of a master whose machine has
+ * several. A machine with most of the masters would leave nobody to vote for its replacement.
+ */
+export function spreadMasters<N extends PlacedNode>(nodes: readonly N[]): N[] {
+  const masters = nodes.filter(({ slots }) => slots.length > 0);
+  const count = new Map<string, number>();
+  for (const { machine } of masters) count.set(machine, (count.get(machine) ?? 0) + 1);
+  const promoted: N[] = [];
+  for (const master of masters) {
+    if ((count.get(master.machine) ?? 0) < 2) continue;
+    const replica = nodes.find(
+      ({ masterId, machine }) => masterId === master.id && !count.has(machine),
+    );
+    if (replica === undefined) continue;
+    count.set(master.machine, (count.get(master.machine) ?? 0) - 1);
+    count.set(replica.machine, 1);
+    promoted.push(replica);
+  }
+  return promoted;
+}
+
 function numbersOf([from, to]: Range): number[] {
   return Array.from({ length: to - from + 1 }, (_, index) => from + index);
 }

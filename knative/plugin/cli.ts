@@ -12,6 +12,7 @@ import { addOrders } from './orders.ts';
 import { addReconcile } from './reconcile.ts';
 import { addSale } from './sale.ts';
 import { addScale } from './scale.ts';
+import { addSchedule } from './schedule.ts';
 import { addToken } from './token.ts';
 import { addVerify } from './verify.ts';
 
@@ -64,6 +65,7 @@ function createProgram(io: Io): Command {
   addVerify(program, io);
   addReconcile(program, io);
   addScale(program, io);
+  addSchedule(program, io);
   return program;
 }
 

@@ -18,6 +18,7 @@ import { addLog } from './log.ts';
 import { productId } from './product-id.ts';
 import { addRestock } from './restock.ts';
 import { printSale, type Sale, showSales } from './show-sale.ts';
+import { endTick, startTick } from './tick.ts';
 import { addWarm } from './warm.ts';
 
 interface CreateOptions {
@@ -122,6 +123,7 @@ function addChange(sale: Command, io: Io, verb: string, description: string): vo
       const path = `/operator/sales/${product}/${verb}`;
       const request = { method: 'POST', path, timeoutMs: slowTimeoutMs } as const;
       printSale(await given.edge().ask<Sale>(request), given);
+      if (verb === 'open') await startTick(given, `${product} is open`);
     },
   );
 }
@@ -143,7 +145,8 @@ function addClose(sale: Command, io: Io): void {
   );
 }
 
-async function closeSale(product: string, waitMs: number, given: Invocation): Promise<void> {
+/** Resolves when it is settled; throws CliError where it is not in time. */
+export async function closeSale(product: string, waitMs: number, given: Invocation): Promise<void> {
   const path = `/operator/sales/${product}/close`;
   const edge = given.edge();
   const deadline = performance.now() + waitMs;
@@ -151,6 +154,7 @@ async function closeSale(product: string, waitMs: number, given: Invocation): Pr
     const sale = await edge.ask<Sale>({ method: 'POST', path, timeoutMs: slowTimeoutMs });
     if (sale.settled) {
       printSale(sale, given);
+      await endTick(given);
       return;
     }
     const what =

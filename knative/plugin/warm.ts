@@ -7,6 +7,7 @@ import { CliError, usageError } from './exit.ts';
 import { productId } from './product-id.ts';
 import { printSale, type Sale } from './show-sale.ts';
 import { printable, table } from './table.ts';
+import { startTick } from './tick.ts';
 
 /** To load a sale may mean to rebuild it; the edge gives up after a minute. */
 const timeoutMs = 65_000;
@@ -43,9 +44,11 @@ function collect(text: string, before: readonly string[] | undefined): readonly 
   return [...(before ?? []), productId(text)];
 }
 
-async function warmOne(product: string, given: Invocation): Promise<void> {
+/** Loads one sale, and sees to it that it is looked after. */
+export async function warmOne(product: string, given: Invocation): Promise<void> {
   const path = `/operator/sales/${product}/warm`;
   printSale(await given.edge().ask<Sale>({ method: 'POST', path, timeoutMs }), given);
+  await startTick(given, `${product} is loaded`);
 }
 
 async function allSales(given: Invocation): Promise<string[]> {
@@ -72,6 +75,7 @@ async function warmMany(products: readonly string[], given: Invocation): Promise
           results.map((one) => [one.productId, resultOf(one)]),
         ),
   );
+  if (results.some(({ result }) => result !== 'failed')) await startTick(given, 'sales are loaded');
   const failed = results.filter(({ result }) => result === 'failed').length;
   if (failed > 0) throw new CliError(`${failed} of ${results.length} sales were not loaded`);
 }

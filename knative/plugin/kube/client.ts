@@ -70,8 +70,8 @@ export interface Kube {
    * object has changed since.
    */
   patch<T extends KubeObject>(ref: KubeRef, patch: object, options?: WriteOptions): Promise<T>;
-  /** Whether it was there. What it owns goes with it, in the background. */
-  remove(ref: KubeRef): Promise<boolean>;
+  /** Whether it was there. What it owns goes with it, in the background, or stays as `orphans`. */
+  remove(ref: KubeRef, options?: { readonly orphans?: boolean }): Promise<boolean>;
   /** The text at a port of a pod, through the API server; throws where that is no success. */
   podText(where: { pod: string; port: number; path: string }): Promise<string>;
   /** Whatever answers at that port, through the API server. */
@@ -138,8 +138,8 @@ function objectsOf(transport: Transport, namespace: string): Objects {
       const request = { body: patch, type: mergeType, query: write(options) };
       return (await ask({ verb: 'patch', ...(await place(ref)), ...request })) as T;
     },
-    async remove(ref) {
-      const query = { propagationPolicy: 'Background' };
+    async remove(ref, { orphans } = {}) {
+      const query = { propagationPolicy: orphans === true ? 'Orphan' : 'Background' };
       const removed = ask({ verb: 'delete', ...(await place(ref)), query });
       return (await absentIs404(removed)) !== undefined;
     },

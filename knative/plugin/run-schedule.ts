@@ -1,0 +1,69 @@
+// `kn-seckill schedule run`: what the CronJobs of a schedule call. Each may be repeated, as a Job
+// does where it has failed.
+
+import { type Command, InvalidArgumentError } from 'commander';
+import { type Invocation, type Io, invocation, wholeNumber, withTarget } from './command.ts';
+import { CliError } from './exit.ts';
+import { kinds } from './kube/kinds.ts';
+import { cronJobName } from './kube/schedule.ts';
+import { progressOf, warmServices } from './kube/warm.ts';
+import { productId } from './product-id.ts';
+import { closeSale } from './sale.ts';
+import { allServices, coolServices } from './scale.ts';
+import type { Sale } from './show-sale.ts';
+import { warmOne } from './warm.ts';
+
+const warmMs = 300_000;
+const settleMs = 1_800_000;
+const countMax = 1_000;
+
+export function addRun(schedule: Command, io: Io): void {
+  const run = schedule
+    .command('run', { hidden: true })
+    .description('Does what a schedule has to do now. Its CronJobs call it.')
+    .argument('<job>', 'warm or settle', job)
+    .argument('<product>', 'the product', productId)
+    .requiredOption('--to <n>', 'how many instances', wholeNumber(1, countMax));
+  withTarget(run).action(
+    async (what: string, product: string, { to }: { to: number }, command: Command) => {
+      const given = invocation(command, io);
+      await (what === 'warm' ? warm(product, to, given) : settle(product, given));
+    },
+  );
+}
+
+async function warm(product: string, count: number, given: Invocation): Promise<void> {
+  const kube = await given.kube();
+  const warmed = await warmServices(kube, {
+    services: await allServices(kube),
+    ...{ count, isCapped: true, holder: product, timeoutMs: warmMs },
+    ...{ interrupted: given.io.interrupted, say: given.say },
+  });
+  // The sale is loaded in any case: fewer instances than wanted sell, too.
+  await warmOne(product, given);
+  const lacking = warmed.filter(({ ready, wanted }) => ready < wanted);
+  if (lacking.length > 0) throw new CliError(lacking.map(progressOf).join('; '));
+}
+
+async function settle(product: string, given: Invocation): Promise<void> {
+  const request = { method: 'GET', path: `/operator/sales/${product}` } as const;
+  const { state, closesAt } = await given.edge().ask<Sale>(request);
+  if (state !== 'ended') {
+    throw new CliError(
+      `${product} is ${state} and closes at ${closesAt ?? 'no time'}: it has been changed since it ` +
+        'was scheduled, so it is not closed. Schedule it again',
+    );
+  }
+  const kube = await given.kube();
+  await coolServices(kube, await allServices(kube), { for: product });
+  await closeSale(product, settleMs, given);
+  for (const name of [cronJobName(product, 'warm'), cronJobName(product, 'settle')]) {
+    // Its own Job, and what that has said, outlives it.
+    await kube.remove({ ...kinds.cronJob, name }, { orphans: true });
+  }
+}
+
+function job(text: string): string {
+  if (text === 'warm' || text === 'settle') return text;
+  throw new InvalidArgumentError('It is warm or settle.');
+}

@@ -5,8 +5,10 @@ import { OUTCOMES } from '#lib/outcome.ts';
 import packageJson from '../../package.json' with { type: 'json' };
 import { type Io, withCluster } from './command.ts';
 import { addDeadLetters } from './dead-letters.ts';
+import { addDoctor } from './doctor/doctor.ts';
 import { addErase } from './erase.ts';
 import { CliError, exits, usageError } from './exit.ts';
+import { addInstall } from './install/install.ts';
 import { addLimits } from './limits.ts';
 import { addOrders } from './orders.ts';
 import { addReconcile } from './reconcile.ts';
@@ -63,6 +65,8 @@ function createProgram(io: Io): Command {
   addErase(program, io);
   addLimits(program, io);
   addVerify(program, io);
+  addDoctor(program, io);
+  addInstall(program, io);
   addReconcile(program, io);
   addScale(program, io);
   addSchedule(program, io);
@@ -72,8 +76,8 @@ function createProgram(io: Io): Command {
 const helpText = `
 Which system: --url, else SECKILL_URL, else the local runtime that \`npm start\` began, else the
 Knative route in the cluster of the kubeconfig. An option that names a cluster means that cluster.
-Exit status: 0 it did what was asked, 1 it did not (verify, reconcile: a promise is broken),
-2 they could not tell, 64 the command line is wrong, 130 ended by Ctrl-C.`;
+Exit status: 0 it did what was asked, 1 it did not (verify, reconcile: a promise is broken;
+doctor: something is wrong), 2 they could not tell, 64 the command line is wrong, 130 ended by Ctrl-C.`;
 
 /** Undefined where help was asked for, or the version. */
 function failureOf(error: unknown, { interrupted }: Io): CliError | undefined {

@@ -1,0 +1,217 @@
+// `kn-seckill install`: puts an overlay into a cluster, Secrets first, and waits until it works.
+
+import type { Command } from 'commander';
+import {
+  durationOption,
+  type Invocation,
+  type Io,
+  invocation,
+  withExamples,
+  withOutput,
+} from '../command.ts';
+import { CliError, usageError } from '../exit.ts';
+import { type Kube, KubeError, type KubeObject, kinds } from '../kube/client.ts';
+import { routeOf } from '../kube/system.ts';
+import { list, table } from '../table.ts';
+import { type Applied, applyObject } from './apply.ts';
+import { overlayFolder, renderOverlay } from './render.ts';
+import { makeSecrets, remarksOn, type SecretResult } from './secrets.ts';
+import { describe, waitForAll } from './wait.ts';
+
+interface InstallOptions {
+  readonly secretsOnly?: boolean;
+  readonly dryRun?: boolean;
+  readonly yes?: boolean;
+  readonly wait: number;
+}
+
+const overlayPreset = 'three-node';
+/** What it does is done here, before anything waits for it. */
+const secretsJob = 'make-secrets';
+
+export function addInstall(program: Command, io: Io): void {
+  const install = program
+    .command('install')
+    .summary('put the system into a cluster, or its next release')
+    .description(
+      'Applies an overlay (three-node, dev, bring-your-own, or a folder of your own) to the ' +
+        'cluster, Secrets first: those that are missing are made here with random values, those ' +
+        'that exist are never changed. Waits until the stores, the Jobs, the functions and the ' +
+        'sources are ready. Safe to repeat; an upgrade is the same command from the next release.',
+    )
+    .argument('[overlay]', 'name or folder', overlayPreset)
+    .option('--secrets-only', 'make the Secrets that are missing, and nothing else')
+    .option('--dry-run', 'tell what would be made or changed, and change nothing')
+    .option('-y, --yes', 'do not ask')
+    .addOption(durationOption('--wait <duration>', 'until everything is ready', '20m'));
+  withExamples(
+    withOutput(install),
+    'install --dry-run',
+    'install three-node --context shop',
+    'install ./my-overlay --yes',
+  ).action(async (overlay: string, options: InstallOptions, command: Command) => {
+    const given = invocation(command, io);
+    const kube = await given.kube();
+    if (options.secretsOnly) await installSecrets(kube, given);
+    else await installOverlay(overlay, options, kube, given);
+  });
+}
+
+async function installSecrets(kube: Kube, given: Invocation): Promise<void> {
+  const secrets = await makeSecrets(kube);
+  for (const remark of remarksOn(secrets, kube.namespace)) given.say(`warning: ${remark}`);
+  given.print({ ok: true, secrets }, () => showSecrets(secrets));
+}
+
+async function installOverlay(
+  overlay: string,
+  options: InstallOptions,
+  kube: Kube,
+  given: Invocation,
+): Promise<void> {
+  const all = await renderOverlay(overlayFolder(overlay));
+  const objects = all.filter(
+    ({ kind, metadata }) => kind !== 'Job' || metadata.name !== secretsJob,
+  );
+  requireNamespace(objects, kube);
+  await requireKnative(kube);
+  if (options.dryRun) {
+    showPlan(await planOf(kube, objects, given), given);
+    return;
+  }
+  await confirm(overlay, objects, kube, options.yes === true, given);
+  const { applied, secrets } = await apply(kube, objects, given);
+  const waiting = {
+    timeoutMs: options.wait,
+    interrupted: given.io.interrupted,
+    say: (text: string) => {
+      given.say(text);
+    },
+  };
+  const { pending, remarks } = await waitForAll(kube, objects, waiting);
+  const url = await routeOf(kube).catch(() => null);
+  const ok = pending.length === 0;
+  const told = { ok, namespace: kube.namespace, url, secrets, objects: applied, pending, remarks };
+  for (const remark of remarks) given.say(`warning: ${remark}`);
+  given.print(told, () => (ok ? showEnd(applied, url, kube) : ''));
+  if (ok) return;
+  throw new CliError(
+    `not everything is ready: ${describe(pending)}. It stays as it is; \`kn-seckill doctor\` ` +
+      'tells more, and running this again goes on waiting',
+  );
+}
+
+/** Overlays say their namespace themselves: another one than ours would be a half-made system. */
+function requireNamespace(objects: readonly KubeObject[], { namespace }: Kube): void {
+  const named = objects.find(({ kind }) => kind === 'Namespace')?.metadata.name;
+  const theirs = named ?? objects.find(({ metadata }) => metadata.namespace)?.metadata.namespace;
+  if (theirs === undefined || theirs === namespace) return;
+  throw usageError(`the overlay is for the namespace ${theirs}: say -n ${theirs}`);
+}
+
+async function requireKnative(kube: Kube): Promise<void> {
+  if (await kube.serves(kinds.knativeService)) return;
+  throw new CliError(
+    `${kube.context} has no Knative Serving: install it first ` +
+      '(https://knative.dev/docs/install/), with Eventing and its Kafka source',
+  );
+}
+
+async function planOf(
+  kube: Kube,
+  objects: readonly KubeObject[],
+  { io }: Invocation,
+): Promise<Applied[]> {
+  const plan: Applied[] = [];
+  for (const object of objects) {
+    const { kind, metadata } = object;
+    const { name } = metadata;
+    try {
+      const options = { dryRun: true, interrupted: io.interrupted };
+      plan.push(await applyObject(kube, object, options));
+    } catch (error) {
+      if (!(error instanceof KubeError)) throw error;
+      // What needs an object that the plan itself would make cannot be checked yet.
+      const isFirst = plan.some(({ result }) => result === 'made');
+      if (isFirst && /not found/.test(error.message)) plan.push({ kind, name, result: 'made' });
+      else plan.push({ kind, name, result: 'refused', reason: error.message });
+    }
+  }
+  return plan;
+}
+
+function showPlan(plan: readonly Applied[], given: Invocation): void {
+  const refused = plan.filter(({ result }) => result === 'refused');
+  given.print({ ok: refused.length === 0, objects: plan }, () =>
+    table(
+      ['WOULD BE', 'KIND', 'NAME', ''],
+      plan.map(({ result, kind, name, reason = '' }) => [result, kind, name, reason]),
+    ),
+  );
+  if (refused.length > 0) throw new CliError(`${refused.length} objects would be refused`);
+}
+
+async function confirm(
+  overlay: string,
+  objects: readonly KubeObject[],
+  { context, server, namespace }: Kube,
+  isSure: boolean,
+  { io }: Invocation,
+): Promise<void> {
+  if (isSure) return;
+  const what = `${objects.length} objects of ${overlay} into the namespace ${namespace} of ${context}`;
+  if (io.ask === undefined) throw usageError(`this puts ${what}: say --yes`);
+  const answer = await io.ask(`Put ${what} (${server})? [y/N] `);
+  if (!/^y(es)?$/i.test(answer.trim())) throw new CliError('nothing was changed');
+}
+
+/** Up to the ConfigMaps, then the Secrets, then all that starts pods. */
+async function apply(
+  kube: Kube,
+  objects: readonly KubeObject[],
+  given: Invocation,
+): Promise<{ applied: Applied[]; secrets: SecretResult[] }> {
+  const last = objects.findLastIndex(({ kind }) => kind === 'ConfigMap' || kind === 'Namespace');
+  const applied: Applied[] = [];
+  const one = async (object: KubeObject) => {
+    given.say(`applying: ${object.kind} ${object.metadata.name}`);
+    applied.push(await applyObject(kube, object, { interrupted: given.io.interrupted }));
+  };
+  for (const object of objects.slice(0, last + 1)) await one(object);
+  const secrets = await makeSecrets(kube);
+  const remarks = remarksOn(secrets, kube.namespace);
+  for (const remark of remarks) given.say(`warning: ${remark}`);
+  const missing = secrets.filter(({ result }) => result === 'missing');
+  if (missing.length > 0) {
+    throw new CliError(
+      `${missing.length} Secrets are missing, without which no function starts: make them as ` +
+        'said above (URLs of your stores, with the user of each function), and run this again',
+    );
+  }
+  for (const object of objects.slice(last + 1)) await one(object);
+  return { applied, secrets };
+}
+
+function showSecrets(secrets: readonly SecretResult[]): string {
+  return table(
+    ['SECRET', 'RESULT'],
+    secrets.map(({ name, result }) => [name, result]),
+  );
+}
+
+function showEnd(applied: readonly Applied[], url: string | null, { namespace }: Kube): string {
+  const count = (wanted: Applied['result']) =>
+    applied.filter(({ result }) => result === wanted).length;
+  const figures = list([
+    ['objects', `${count('made')} made, ${count('changed')} changed, ${count('same')} as before`],
+    ['shop', url ?? `see \`kubectl -n ${namespace} get ksvc ratelimit-edge\``],
+  ]);
+  const own = namespace === 'seckill' ? '' : ` -n ${namespace}`;
+  return (
+    `The system is ready.\n${figures}` +
+    'What next:\n' +
+    `  kn-seckill doctor${own}\n` +
+    `  kn-seckill sale create PRODUCT --name NAME --stock N --price CENTS --limit N${own}\n` +
+    `  kn-seckill sale open PRODUCT${own}\n`
+  );
+}

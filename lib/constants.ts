@@ -95,3 +95,6 @@ export const mysqlQueriesAtOnce = 16;
 
 /** A sale is reconciled once in so long, by whichever instance is ticked first. */
 export const reconcileEveryMs = 55_000;
+
+/** Of the metrics, never the public one; no manifest says it, since every image keeps it. */
+export const metricsPortByDefault = 9_464;

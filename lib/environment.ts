@@ -2,6 +2,7 @@
 // needs; one that is missing or malformed stops the start with a message that says what to set.
 
 import * as z from 'zod';
+import { metricsPortByDefault } from '#lib/constants.ts';
 import { parseNetworks } from '#lib/http/networks.ts';
 import { isSecureUrl } from '#lib/http/secure-url.ts';
 
@@ -59,7 +60,7 @@ const variables = {
   /** Whose X-Forwarded-For is believed: addresses, networks (CIDR), `private`; else nobody's. */
   SECKILL_TRUSTED_PROXIES: networks,
   SECKILL_LOG_LEVEL: z.enum(['debug', 'info', 'warn', 'error', 'silent']).default('info'),
-  SECKILL_METRICS_PORT: port.default(9464),
+  SECKILL_METRICS_PORT: port.default(metricsPortByDefault),
   SECKILL_HOST: z.string().min(1).default('0.0.0.0'),
   PORT: port.default(8080),
 };

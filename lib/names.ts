@@ -61,3 +61,6 @@ export const erasedUserPrefix = 'erased:';
 export function isErased(userId: string): boolean {
   return userId.startsWith(erasedUserPrefix);
 }
+
+/** On the port of `purchase`'s metrics: how the sales stand (functions/purchase/standing.ts). */
+export const standingPath = '/standing';

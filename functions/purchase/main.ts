@@ -21,7 +21,7 @@ import { queuePrefix, read } from '#lib/lock/keys.ts';
 import { createLockManager } from '#lib/lock/lock-manager.ts';
 import { connectMysql } from '#lib/mysql/connect.ts';
 import { assertMigrated } from '#lib/mysql/migrated.ts';
-import { consumerGroups, deadLetterTopics, ordersTopic } from '#lib/names.ts';
+import { consumerGroups, deadLetterTopics, ordersTopic, standingPath } from '#lib/names.ts';
 import { connectRedis } from '#lib/redis/connect.ts';
 import { run } from '#lib/run.ts';
 import { createLog, type Log } from '#lib/telemetry/log.ts';
@@ -42,7 +42,7 @@ import { dropOldProducts, restoreSettledBoards } from './recover/settled-boards.
 import { findKnown } from './sell/known-sale.ts';
 import { createPublisher } from './sell/publish.ts';
 import { createSeller } from './sell.ts';
-import { createStanding, standingPath } from './standing.ts';
+import { createStanding } from './standing.ts';
 import { createUpkeep, drainAll, publishedWithinMs, reconcileDue } from './tick.ts';
 
 async function start(): Promise<void> {

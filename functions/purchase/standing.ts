@@ -8,9 +8,6 @@ import { consumerGroups } from '#lib/names.ts';
 import type { RedisClient } from '#lib/redis/connect.ts';
 import { listCurrentSales, type Sale } from './catalogue.ts';
 
-/** On the port of the metrics. */
-export const standingPath = '/standing';
-
 export type StoreName = 'Redis' | 'MySQL' | 'etcd' | 'Kafka';
 type SinkName = keyof typeof consumerGroups;
 

@@ -109,6 +109,7 @@ const commands = [
   ...['list', 'replay', 'drop'].map((verb) => ['dead-letters', verb]),
   ['limits'],
   ...['get', 'set', 'reset'].map((verb) => ['limits', verb]),
+  ['status'],
   ['verify'],
   ['reconcile'],
 ];

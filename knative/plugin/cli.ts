@@ -15,6 +15,7 @@ import { addReconcile } from './reconcile.ts';
 import { addSale } from './sale.ts';
 import { addScale } from './scale.ts';
 import { addSchedule } from './schedule.ts';
+import { addStatus } from './status.ts';
 import { addToken } from './token.ts';
 import { addVerify } from './verify.ts';
 
@@ -64,6 +65,7 @@ function createProgram(io: Io): Command {
   addDeadLetters(program, io);
   addErase(program, io);
   addLimits(program, io);
+  addStatus(program, io);
   addVerify(program, io);
   addDoctor(program, io);
   addInstall(program, io);

@@ -7,6 +7,15 @@ import { knowsCluster } from './kube/credentials.ts';
 import { findTarget, operatorToken, type Surroundings, type Target } from './target.ts';
 import { parseDuration, parseMoment } from './time.ts';
 
+/** The terminal that standard output is. */
+export interface Terminal {
+  columns(): number;
+  rows(): number;
+  readonly hasColors: boolean;
+  /** Calls back whenever its size changes, until what it returns is called. */
+  onResize(listener: () => void): () => void;
+}
+
 /** The program's surroundings. */
 export interface Io {
   readonly env: Readonly<Record<string, string | undefined>>;
@@ -14,6 +23,8 @@ export interface Io {
   readonly err: (text: string) => void;
   /** Aborted by Ctrl-C. */
   readonly interrupted: AbortSignal;
+  /** Undefined where the output is read by a program, or by a terminal that cannot draw. */
+  readonly terminal?: Terminal | undefined;
   /** Asks whoever sits at the terminal for a line; undefined where nobody does. */
   readonly ask?: ((question: string) => Promise<string>) | undefined;
 }

@@ -2,6 +2,7 @@
 
 import { createInterface } from 'node:readline/promises';
 import { runCli } from './cli.ts';
+import type { Terminal } from './command.ts';
 
 const interrupt = new AbortController();
 for (const signal of ['SIGINT', 'SIGTERM'] as const) {
@@ -24,11 +25,25 @@ async function ask(question: string): Promise<string> {
 }
 
 async function main(): Promise<void> {
+  function terminalOf(stream: NodeJS.WriteStream): Terminal | undefined {
+    if (!stream.isTTY || process.env.TERM === 'dumb') return undefined;
+    return {
+      columns: () => stream.columns,
+      rows: () => stream.rows,
+      hasColors: stream.hasColors(),
+      onResize(listener) {
+        stream.on('resize', listener);
+        return () => stream.off('resize', listener);
+      },
+    };
+  }
+
   process.exitCode = await runCli(process.argv.slice(2), {
     env: process.env,
     out: (text) => process.stdout.write(text),
     err: (text) => process.stderr.write(text),
     interrupted: interrupt.signal,
+    terminal: terminalOf(process.stdout),
     ask: process.stdin.isTTY && process.stderr.isTTY ? ask : undefined,
   });
 }

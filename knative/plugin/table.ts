@@ -35,11 +35,25 @@ export function printable(text: string): string {
   return stripVTControlCharacters(text).replace(/\p{Cc}/gu, ' ');
 }
 
-function widthOf(text: string): number {
+/** Columns of a terminal that the text takes. */
+export function widthOf(text: string): number {
   const characters = [...segmenter.segment(text)];
   return characters.reduce((width, { segment }) => width + (wide.test(segment) ? 2 : 1), 0);
 }
 
-function pad(text: string, width: number): string {
+export function pad(text: string, width: number): string {
   return text + ' '.repeat(Math.max(0, width - widthOf(text)));
+}
+
+/** As much of the text as fits into these columns; what is missing is marked by `…`. */
+export function cut(text: string, columns: number): string {
+  if (widthOf(text) <= columns) return text;
+  let kept = '';
+  let width = 1;
+  for (const { segment } of segmenter.segment(text)) {
+    width += widthOf(segment);
+    if (width > columns) break;
+    kept += segment;
+  }
+  return columns < 1 ? '' : `${kept}…`;
 }

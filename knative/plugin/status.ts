@@ -36,7 +36,7 @@ export function addStatus(program: Command, io: Io): void {
     const { interval: intervalMs } = options;
     if (intervalMs < intervalMinMs) throw usageError('--interval is at least 500ms');
     const given = invocation(command, io);
-    const source = await sourceOf(command, io);
+    const source = await sourceOf(given);
     const all = { source, productId: product, intervalMs, given };
     await (options.watch === true ? watch(all) : lookOnce(all));
   });

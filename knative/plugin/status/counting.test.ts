@@ -87,8 +87,9 @@ test('a quantile lies within its bucket, and at the largest bound where it is ab
     Object.fromEntries(
       ['0.1', '0.25', '0.5', '+Inf'].map((le, at) => [`seckill_d_bucket{le="${le}"}`, counts[at]]),
     ) as Record<string, number>;
-  const look = (at: number, counts: readonly number[]) =>
+  const look = (at: number, counts: readonly number[]) => {
     counting.take(aLook(at, { instances: [anInstance({ counts: buckets(counts) })] }));
+  };
   look(0, [5, 5, 5, 5]);
   expect(quantileOf(counting.whole(), 'seckill_d', 0.5)).toBeUndefined();
   look(2, [5, 15, 15, 15]);

@@ -8,7 +8,14 @@ import { inParallel } from '#lib/in-parallel.ts';
 import { standingPath } from '#lib/names.ts';
 import { type Condition, type Kube, KubeError, type KubeObject, kinds } from '../kube/client.ts';
 import { parseExposition, type Series } from './exposition.ts';
-import { type FunctionName, functionNames, type Instance, type Look, type Source } from './look.ts';
+import {
+  type FunctionName,
+  functionNames,
+  type Instance,
+  type Look,
+  type Opening,
+  type Source,
+} from './look.ts';
 
 interface ContainerStatus {
   readonly restartCount: number;
@@ -49,15 +56,16 @@ export function kubeSource(kube: KubeToWatch): Source {
     title: `namespace ${kube.namespace} of ${kube.context}`,
     async look(): Promise<Look> {
       const notes = new Set<string>();
-      const [pods, wanted] = await Promise.all([
+      const [pods, wanted, planned] = await Promise.all([
         kube.list<Pod>(kinds.pod, { labels: ours }),
         wantedOf(kube, notes),
+        plannedBy(kube, notes),
       ]);
       const instances = await inParallel(pods.filter(isAlive), askedAtOnce, async (pod) =>
         instanceOf(pod, await seriesOf(kube, pod, notes)),
       );
       const standing = await standingOf(kube, instances);
-      return { atMs: Date.now(), instances, wanted, standing, planned: [], notes: [...notes] };
+      return { atMs: Date.now(), instances, wanted, standing, planned, notes: [...notes] };
     },
   };
 }
@@ -144,21 +152,41 @@ const rank = ({ state }: Instance) => (state === 'ready' ? 0 : 1);
 
 /** What the autoscaler wants, or what was asked of it while it sleeps. */
 async function wantedOf(kube: KubeToWatch, notes: Set<string>): Promise<Look['wanted']> {
-  const wanted = new Map<string, number>();
+  const listing = kube.list<Revision>(kinds.revision, { labels: active });
+  const revisions = await unlessForbidden(listing, notes);
+  const wanted = new Map(functionNames.map((name): [string, number] => [name, 0]));
+  for (const { metadata, status } of revisions ?? []) {
+    const name = metadata.labels?.[serviceLabel] ?? '';
+    const least = Number(metadata.annotations?.[minScale] ?? 0) || 0;
+    const count = Math.max(least, status?.desiredReplicas ?? 0);
+    wanted.set(name, (wanted.get(name) ?? 0) + count);
+  }
+  return Object.fromEntries(
+    functionNames.map((name) => [name, revisions && wanted.get(name)]),
+  ) as Look['wanted'];
+}
+
+/** What `schedule` has planned: its CronJobs say of which sale, and when it opens. */
+async function plannedBy(kube: KubeToWatch, notes: Set<string>): Promise<Opening[]> {
+  const labels = { 'app.kubernetes.io/component': 'schedule' };
+  const jobs = await unlessForbidden(kube.list(kinds.cronJob, { labels }), notes);
+  return (jobs ?? []).flatMap(({ metadata: { annotations = {} } }) => {
+    const productId = annotations['kn-seckill/product'];
+    const opensAtMs = Date.parse(annotations['kn-seckill/opens-at'] ?? '');
+    return productId === undefined || Number.isNaN(opensAtMs) ? [] : [{ productId, opensAtMs }];
+  });
+}
+
+/** What the caller may not list is a note, and the rest is shown. */
+async function unlessForbidden<T>(
+  listing: Promise<T[]>,
+  notes: Set<string>,
+): Promise<T[] | undefined> {
   try {
-    const revisions = await kube.list<Revision>(kinds.revision, { labels: active });
-    for (const name of functionNames) wanted.set(name, 0);
-    for (const { metadata, status } of revisions) {
-      const name = metadata.labels?.[serviceLabel] ?? '';
-      const least = Number(metadata.annotations?.[minScale] ?? 0) || 0;
-      const count = Math.max(least, status?.desiredReplicas ?? 0);
-      wanted.set(name, (wanted.get(name) ?? 0) + count);
-    }
+    return await listing;
   } catch (error) {
     if (!(error instanceof KubeError) || error.code !== 403) throw error;
     notes.add(error.message);
+    return undefined;
   }
-  return Object.fromEntries(
-    functionNames.map((name) => [name, wanted.get(name)]),
-  ) as Look['wanted'];
 }

@@ -37,16 +37,16 @@ function partsOf(status: Status): string[] {
 
 /** Lines about the alarms that have begun or ended since the look before. */
 export function createAlarmLines(): (status: Status) => string {
-  let before = new Set<string>();
+  let before = new Map<string, string>();
   return ({ at, alarms }) => {
-    // Figures in a text change at every look; the cause stays.
+    // Figures in a text change from look to look; the cause stays.
     const byCause = new Map(alarms.map((alarm) => [causeOf(alarm.code, alarm.text), alarm.text]));
     const begun = [...byCause].filter(([cause]) => !before.has(cause));
-    const ended = [...before].filter((cause) => !byCause.has(cause));
-    before = new Set(byCause.keys());
+    const ended = [...before].filter(([cause]) => !byCause.has(cause));
+    before = byCause;
     return [
       ...begun.map(([, text]) => `${showClock(at)}  ALARM  ${printable(text)}\n`),
-      ...ended.map((cause) => `${showClock(at)}  over   ${printable(cause)}\n`),
+      ...ended.map(([, text]) => `${showClock(at)}  over   ${printable(text)}\n`),
     ].join('');
   };
 }

@@ -72,8 +72,19 @@ export function createReporter(options: ReporterOptions): Reporter {
   return { counting, report };
 }
 
+/** What goes on first, then what opens next, then what is over. */
 function salesOf(standing: Standing | undefined, productId: string | undefined) {
-  return standing?.sales?.filter((sale) => productId === undefined || sale.productId === productId);
+  return standing?.sales
+    ?.filter((sale) => productId === undefined || sale.productId === productId)
+    .map((sale) => ({ sale, place: placeOf(sale) }))
+    .sort((a, b) => (a.place < b.place ? -1 : a.place > b.place ? 1 : 0))
+    .map(({ sale }) => sale);
+}
+
+const states: readonly Sale['state'][] = ['open', 'paused', 'sold_out', 'scheduled', 'ended'];
+
+function placeOf({ state, opensAt }: Sale): string {
+  return `${states.indexOf(state)} ${state === 'scheduled' ? (opensAt ?? 'later') : ''}`;
 }
 
 /** In a second, or counted where no seconds are given. */

@@ -31,13 +31,15 @@ export interface ViewOptions {
 /** The lines of one screen. */
 export function viewOf(status: Status, options: ViewOptions): Line[] {
   const { columns } = options;
+  const isWanted = status.functions.some(({ wanted }) => wanted !== null && wanted > 0);
+  const sleeps = status.asleep && !isWanted;
   const blocks = [
     headOf(status),
     alarmsOf(status, columns),
     salesOf(status, options),
-    status.asleep ? asleep(options) : figuresOf(status, options),
-    status.asleep ? [] : deliveryOf(status, columns),
-    status.asleep ? [] : functionsOf(status, columns),
+    ...(sleeps
+      ? [asleep(options)]
+      : [figuresOf(status, options), deliveryOf(status, columns), functionsOf(status, columns)]),
     storesOf(status),
     status.notes.map((text) => ({ text: `note: ${text}`, tone: 'quiet' as const })),
   ];
@@ -49,7 +51,7 @@ export function viewOf(status: Status, options: ViewOptions): Line[] {
 }
 
 function headOf({ system, at, watchedSeconds }: Status): Line[] {
-  const since = watchedSeconds > 0 ? `, watched for ${showDuration(watchedSeconds * 1_000)}` : '';
+  const since = watchedSeconds > 0 ? `, over ${showDuration(watchedSeconds * 1_000)}` : '';
   return [{ text: `${showClock(at)}${since}   ${system}`, tone: 'strong' }];
 }
 
@@ -90,7 +92,6 @@ function asleep({ productId }: ViewOptions): Line[] {
 }
 
 const salesMax = 8;
-const rank = ['open', 'paused', 'sold_out', 'scheduled', 'ended'];
 
 function salesOf({ sales, at, standingAt }: Status, { columns, productId }: ViewOptions): Line[] {
   if (sales === null) return [];
@@ -98,9 +99,6 @@ function salesOf({ sales, at, standingAt }: Status, { columns, productId }: View
     const none = productId === undefined ? 'no sale' : `no sale of ${productId}`;
     return [{ text: `${none} is going on (\`kn-seckill sale list\` shows all)`, tone: 'quiet' }];
   }
-  const order = (one: SaleStatus) =>
-    `${rank.indexOf(one.state)} ${one.state === 'scheduled' ? (one.opensAt ?? '9') : ''}`;
-  const sorted = sales.toSorted((a, b) => (order(a) < order(b) ? -1 : order(a) > order(b) ? 1 : 0));
   const atMs = Date.parse(at);
   const lines = grid(
     [
@@ -113,10 +111,10 @@ function salesOf({ sales, at, standingAt }: Status, { columns, productId }: View
       { title: 'PENDING', cell: ({ pending }) => showCount(pending), keep: 7, right: true },
       { title: 'WHEN', cell: (sale) => whenOf(sale, atMs), keep: 3 },
     ],
-    sorted.slice(0, salesMax),
+    sales.slice(0, salesMax),
     columns,
   );
-  const more = sorted.length - salesMax;
+  const more = sales.length - salesMax;
   if (more > 0) lines.push({ text: `… and ${more} more: \`kn-seckill sale list\``, tone: 'quiet' });
   const ageMs = atMs - Date.parse(standingAt ?? at);
   const age = showDuration(ageMs);
@@ -143,7 +141,7 @@ function whenOf({ state, opensAt, closesAt }: SaleStatus, atMs: number): string 
 }
 
 function figuresOf(status: Status, { columns, pace }: ViewOptions): Line[] {
-  const { perSecond, counted, measuredSeconds, watchedSeconds } = status;
+  const { perSecond, counted, measuredSeconds } = status;
   const rate = (value: number) => (measuredSeconds === 0 ? '…' : showRate(value));
   const reasons = Object.keys(counted.refused).map((outcome) => {
     const tiers = outcome === 'rate_limited' ? Object.keys(counted.limited).join(', ') : '';
@@ -158,12 +156,11 @@ function figuresOf(status: Status, { columns, pace }: ViewOptions): Line[] {
     ['503, ask again', perSecond.failed, counted.failed, ''],
     ['rows in MySQL', perSecond.rows, counted.rows, ''],
   ] as const;
-  const total = watchedSeconds > measuredSeconds ? 'WATCHED' : 'COUNTED';
   return grid(
     [
       { title: 'PURCHASES', cell: ([name]) => name, keep: 9 },
       { title: 'A SECOND', cell: ([, now]) => rate(now), keep: 8, right: true },
-      { title: total, cell: ([, , all]) => showCount(all), keep: 7, right: true },
+      { title: 'COUNTED', cell: ([, , all]) => showCount(all), keep: 7, right: true },
       { title: '', cell: ([, , , bars]) => bars, keep: 1 },
     ],
     rows,

@@ -103,6 +103,15 @@ test('it is alive at once, ready when Redis is, and tells its metrics elsewhere'
   expect(await metrics.text()).toContain('seckill_request_duration_seconds');
 });
 
+test('it wakes purchase as it starts, before its own stores answer', async () => {
+  await store.stop();
+  purchase.wakes = 0;
+  start(environment);
+  await expect.poll(() => purchase.wakes, { timeout: 20_000 }).toBe(1);
+  await store.start();
+  await untilReady();
+});
+
 test('it offers the sign-in that is configured, and is not started with half of one', async () => {
   const discovery = await startDiscovery();
   const { issuer } = discovery;

@@ -57,6 +57,8 @@ export interface SeenRequest {
 export interface FakePurchase {
   readonly url: string;
   readonly seen: SeenRequest[];
+  /** How often it was asked whether it is ready, which is not among the seen. */
+  wakes: number;
   /** What it does with a request; by default every purchase is accepted. */
   answer: (request: SeenRequest, response: ServerResponse) => void;
   close(): Promise<void>;
@@ -81,6 +83,11 @@ export async function startFakePurchase(): Promise<FakePurchase> {
   const server = createServer((incoming, response) => {
     void readAll(incoming).then((body) => {
       const { method = '', url: path = '', headers } = incoming;
+      if (path === '/readyz') {
+        fake.wakes += 1;
+        response.end('ready');
+        return;
+      }
       const [operator, operationId] = [operatorHeader, operationHeader].map(
         (name) => headers[name] as string | undefined,
       );
@@ -97,6 +104,7 @@ export async function startFakePurchase(): Promise<FakePurchase> {
   const fake: FakePurchase = {
     url: `http://127.0.0.1:${port}`,
     seen,
+    wakes: 0,
     answer: acceptAll,
     async close() {
       server.closeAllConnections();

@@ -19,6 +19,7 @@ import { boardDelay, rowDelay } from './delays.ts';
 import { limitExactness } from './exactness.ts';
 import { hostileClients } from './hostile-clients.ts';
 import { accept2Instances, accept3Instances, lockWait } from './instances.ts';
+import { memoryAfterSale } from './memory-after-sale.ts';
 import { raiseLimits } from './operate.ts';
 import { type Name, names, type Options, readOptions, usage } from './options.ts';
 import { persist } from './persist.ts';
@@ -49,6 +50,7 @@ const measures: Readonly<Record<Exclude<Name, 'do-nothing'>, Measure>> = {
   'row-delay': rowDelay,
   'hostile-clients': hostileClients,
   'refusals-memory': refusalsMemory,
+  'memory-after-sale': memoryAfterSale,
   ...(Object.fromEntries(functionNames.map((name) => [`ready-${name}`, ready(name)])) as Record<
     `ready-${(typeof functionNames)[number]}`,
     Measure

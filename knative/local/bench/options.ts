@@ -23,6 +23,7 @@ export const names = [
   'row-delay',
   'hostile-clients',
   'refusals-memory',
+  'memory-after-sale',
   ...functionNames.map((name) => `ready-${name}` as const),
 ] as const;
 export type Name = (typeof names)[number];

@@ -11,6 +11,11 @@ export interface Row {
   readonly p99Ms: number | null;
   /** Of instances that share the work: the least one's part of an even share; 1 = even. */
   readonly leastShare?: number;
+  /** Of a cold start: what the stores took to answer, and what the whole should take at most. */
+  readonly connectMs?: number;
+  readonly wantedMs?: number;
+  /** Of each function after a sale, in MB of 10^6 bytes. */
+  readonly residentMb?: Readonly<Record<string, number>>;
   /** Of the edge, in MB of 10^6 bytes. */
   readonly memory?: MemoryFigures;
 }

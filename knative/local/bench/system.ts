@@ -35,6 +35,8 @@ export interface System {
   readonly secrets: Secrets;
   readonly edge: Running;
   readonly purchase: Running;
+  readonly persistOrder: Running;
+  readonly updateRank: Running;
   readonly doNothing: Running;
   /** Starts one more instance, with settings that differ. */
   addInstance(name: FunctionName, env?: Readonly<Record<string, string>>): Promise<Running>;
@@ -108,16 +110,16 @@ export async function startSystem(options: SystemOptions): Promise<System> {
     return { ...service, name: `${name}-${added + 1}`, folder: own, port, env };
   };
 
-  const [purchase, doNothing] = await Promise.all([
+  const [purchase, persistOrder, updateRank, doNothing] = await Promise.all([
     start(profiled(functionService('purchase', around))),
-    oneMore('do-nothing').then(start),
     start(profiled(functionService('persist-order', around))),
     start(profiled(functionService('update-rank', around))),
+    oneMore('do-nothing').then(start),
   ]);
   const edge = await start(profiled(functionService('ratelimit-edge', around)));
   onStarted(startTicks(purchase.url));
   return {
-    ...{ folder, env, secrets, edge, purchase, doNothing, oneMore },
+    ...{ folder, env, secrets, edge, purchase, persistOrder, updateRank, doNothing, oneMore },
     async addInstance(name, differing = {}) {
       const service = await oneMore(name);
       return start({ ...service, env: { ...service.env, ...differing } });

@@ -13,6 +13,7 @@ import {
   aPurchase,
   type Bench,
   many,
+  numbersTo,
   openOwnBench,
   replayed,
   unavailable,
@@ -49,6 +50,18 @@ async function start(overrides: Record<string, string> = {}) {
   return started;
 }
 
+/** As the edge sends them. */
+async function buy(url: string, productId: string, purchases: readonly unknown[]) {
+  const path = `/products/${productId}/purchases`;
+  const body = JSON.stringify({ purchases });
+  const headers = {
+    'content-type': 'application/json',
+    [signatureHeader]: sign(bench.signingKeys, `POST ${path}`, body),
+  };
+  const response = await fetch(url + path, { method: 'POST', headers, body });
+  return await response.json();
+}
+
 /** A sale whose outbox holds what an instance could not publish; the instance has left. */
 async function pendingSale() {
   const productId = await bench.product();
@@ -68,17 +81,8 @@ test('it drains when it starts, sells, counts, and drains before it leaves', asy
 
   const productId = await bench.product();
   const [purchase] = many(productId, 1);
-  const buy = async (path: string, body: string) => {
-    const headers = {
-      'content-type': 'application/json',
-      [signatureHeader]: sign(bench.signingKeys, `POST ${path}`, body),
-    };
-    const response = await fetch(started.url + path, { method: 'POST', headers, body });
-    return await response.json();
-  };
-  const body = JSON.stringify({ purchases: [purchase, purchase] });
   const answers = [accepted, replayed];
-  expect(await buy(`/products/${productId}/purchases`, body)).toEqual({ answers });
+  expect(await buy(started.url, productId, [purchase, purchase])).toEqual({ answers });
 
   const metrics = await (await fetch(started.metricsUrl)).text();
   expect(metrics).toMatch(/^seckill_purchases_total\{outcome="accepted",.*\} 1$/m);
@@ -107,6 +111,33 @@ test('it drains when it starts, sells, counts, and drains before it leaves', asy
   for (const text of [purchase?.userId, after.purchase.userId, after.purchase.orderId]) {
     expect(started.log()).not.toContain(text);
   }
+});
+
+test('in a rolling update no purchase fails, and the new instance has the product at once', async () => {
+  const [older, newer] = await Promise.all([start(), start()]);
+  for (const one of [older, newer]) {
+    await expect.poll(() => one.status('/readyz'), { timeout: 20_000 }).toBe(200);
+  }
+  const productId = await bench.product({ stock: 400 });
+  let url = older.url;
+  const answers: unknown[] = [];
+  const lane = async () => {
+    for (const purchase of many(productId, 25)) {
+      answers.push(await buy(url, productId, [purchase]));
+    }
+  };
+  const bought = Promise.all(Array.from({ length: 8 }, lane));
+  // In the middle of it: requests go to the new one, and the old one still has some of them.
+  await expect.poll(() => answers.length, { timeout: 20_000, interval: 5 }).toBeGreaterThan(40);
+  url = newer.url;
+  process.kill(older.pid, 'SIGTERM');
+  await expect.poll(() => older.status('/readyz'), { interval: 5 }).not.toBe(200);
+  expect(await older.exited).toBe(0);
+  await bought;
+  // Nobody had to wait for the lock's time to live, which is longer than a purchase may take.
+  expect(answers).toEqual(Array.from({ length: 200 }, () => ({ answers: [accepted] })));
+  expect(await unitsPublished(bench, productId)).toEqual(numbersTo(200));
+  expect(await newer.status('/readyz')).toBe(200);
 });
 
 test('it is not ready without its stores, and leaves all the same', async () => {

@@ -5,12 +5,14 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { parse } from 'yaml';
+import { imageNames } from '#knative/images/images.ts';
 import { functionNames } from '#knative/local/build.ts';
+import * as constants from '#lib/constants.ts';
 import { readEnvironment } from '#lib/environment.ts';
 import { consumerGroups, deadLetterTopics, ordersTopic } from '#lib/names.ts';
 import { connectionsOf, connectionsPerInstance } from './budget.ts';
 import { namesReadBy } from './environment-rules.ts';
-import { configMapData, isFunction, podsOf } from './manifest.ts';
+import { configMapData, containersOf, isFunction, podsOf } from './manifest.ts';
 import { storePorts } from './network-rules.ts';
 import { overlayFolder, overlays, render } from './render.ts';
 import { base } from './test-kit.ts';
@@ -107,6 +109,24 @@ test('the migration’s Job has the number of the last migration, and the image 
   expect(job?.containers.map(({ image }) => image.split(':')[0])).toEqual([
     'ghcr.io/seckill/persist-order',
   ]);
+});
+
+test('every pool of connections to MySQL is in the budget', () => {
+  for (const name of functionNames) {
+    const main = read(`functions/${name}/main.ts`);
+    const pools = [...main.matchAll(/connectMysql\([^,]+, (\w+)/g)].map(([, size = '']) => size);
+    const sizes = constants as unknown as Readonly<Record<string, number>>;
+    const connections = pools.reduce((sum, size) => sum + (sizes[size] ?? Number.NaN), 0);
+    expect(connections, name).toBe(connectionsPerInstance[name]?.mysql ?? 0);
+    expect(main.split('connectMysql(').length - 1, name).toBe(pools.length);
+  }
+});
+
+test('every image of ours is one that is built', () => {
+  const used = containersOf(base)
+    .map(({ container }) => /^ghcr\.io\/seckill\/([^:]+):/.exec(container.image)?.[1])
+    .filter((name) => name !== undefined);
+  expect([...new Set(used)].sort()).toEqual([...imageNames].sort());
 });
 
 test('the guide to stores of one’s own says how many connections MySQL needs', () => {

@@ -29,11 +29,12 @@ export interface ShopOptions {
   readonly onTold: (line: string, status: number) => void;
 }
 
+/** Looked into last: who has installed a plugin tries that one. */
 const plugins = resolve(import.meta.dirname, '../plugin');
 
 /** Resolves once it is known whether `kn` is there. */
 export async function openShop({ env, args, run: name, onTold }: ShopOptions): Promise<Shop> {
-  const PATH = `${plugins}${delimiter}${process.env['PATH'] ?? ''}`;
+  const PATH = `${process.env['PATH'] ?? ''}${delimiter}${plugins}`;
   const isKn = await run('kn', ['version'], { env: { PATH } }).then(
     ({ status }) => status === 0,
     () => false,

@@ -57,6 +57,7 @@ export interface Sale {
 
 /** How long a buyer keeps asking; longer than a node's pods take to be somewhere else. */
 const patienceMs = 180_000;
+const awakeWithinMs = 120_000;
 const pollMs = 250;
 
 export interface SaleDeps {
@@ -75,6 +76,11 @@ export async function createSale(
   { name, stock, opens }: NewSale,
 ): Promise<Sale> {
   const productId = `${run}-${name}`;
+  // Everything may be asleep; what is measured begins later.
+  const isAwake = async () => (await door.look('/api/products')) === 200 || undefined;
+  if ((await untilFound(awakeWithinMs, isAwake, interrupted)) === undefined) {
+    throw new Error('GET /api/products is not answered: `kn-seckill doctor` tells more');
+  }
   const log = createWriteStream(join(folder, `${productId}.jsonl`));
   await shop.ask(
     ...['sale', 'create', productId, '--name', `e2e ${name}`, '--stock', String(stock)],

@@ -20,8 +20,8 @@ export async function nodeLoss(stage: Stage): Promise<Found> {
   const { killNode, startNode } = options;
   if (killNode === undefined) throw new Error('--kill-node says how a node is killed');
   // More than one of each, so that there is something to lose and something left.
-  stage.atTheEnd('scale cool', () => shop.tell('scale', 'cool'));
-  const warmed = await shop.tell('scale', 'warm', '--replicas', String(options.warm));
+  stage.atTheEnd('scale cool', () => shop.tell('scale', 'cool', '--all'));
+  const warmed = await shop.tell('scale', 'warm', '--all', '--to', String(options.warm));
   if (warmed.status !== 0) throw new Error(`scale warm: ${warmed.stderr.trim()}`);
   const sale = await stage.newSale({ name: 'node', stock: peopleCount });
   const load = startStream(sale.buyers, await sale.people(peopleCount), options.perSecond);

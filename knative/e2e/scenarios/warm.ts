@@ -21,9 +21,9 @@ export async function warm(stage: Stage): Promise<Found> {
   const sale = await stage.newSale({ name: 'warm', stock: 100_000, opens });
   await shop.ask('sale', 'warm', sale.productId);
   const before = await revisionNames(cluster);
-  stage.atTheEnd('scale cool', () => shop.tell('scale', 'cool'));
+  stage.atTheEnd('scale cool', () => shop.tell('scale', 'cool', '--all'));
   const startedAtMs = performance.now();
-  const warmed = await shop.tell('scale', 'warm', '--replicas', String(options.warm));
+  const warmed = await shop.tell('scale', 'warm', '--all', '--to', String(options.warm));
   const warmSeconds = Math.round((performance.now() - startedAtMs) / 100) / 10;
   const pods = (await cluster.pods()).filter(({ isReady }) => isReady);
   const isEarly = Date.now() < opensAtMs;
@@ -44,7 +44,7 @@ export async function warm(stage: Stage): Promise<Found> {
   await pause(loadMs, undefined, { signal: stage.interrupted });
   await load.stop();
   const settled = await sale.settle();
-  const cooled = await shop.tell('scale', 'cool');
+  const cooled = await shop.tell('scale', 'cool', '--all');
   if (cooled.status !== 0) problems.push(`scale cool exited: ${cooled.stderr.trim()}`);
   const gone = await waitForZero(stage, goneWithinMs);
   if (!gone.isZero) problems.push(`left after scale cool: ${gone.left.join(', ')}`);

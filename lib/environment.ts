@@ -28,12 +28,43 @@ const port = z.coerce.number().int().min(0).max(65_535);
 /** Keys for HMAC are at least 32 characters: there is no default key outside the local runtime. */
 const key = z.string().min(32, 'at least 32 characters');
 
+/** A PEM file, read again for every connection: mount a Secret, and rotate it as you like. */
+const pemFile = z.string().min(1).optional();
+const given = z.string().min(1).optional();
+const onOrOff = z.enum(['on', 'off']).default('off');
+
 const variables = {
-  /** One URL, or several comma-separated ones: a Redis Cluster. */
+  /**
+   * One URL, or several comma-separated ones: a Redis Cluster. `redis://`, or `rediss://` for TLS;
+   * user and password are in the URL, of a Cluster's nodes the same in each.
+   */
   SECKILL_REDIS_URL: listOf('redis:// URLs'),
+  SECKILL_REDIS_CA_FILE: pemFile,
+  SECKILL_REDIS_CERT_FILE: pemFile,
+  SECKILL_REDIS_KEY_FILE: pemFile,
+  /** What the servers' certificates are for, where a Cluster's nodes are known by address only. */
+  SECKILL_REDIS_TLS_SERVER_NAME: given,
+  /** `http://`, or `https://` for TLS; with a client certificate, its name is the user. */
   SECKILL_ETCD_ENDPOINTS: listOf('http:// URLs'),
+  SECKILL_ETCD_CA_FILE: pemFile,
+  SECKILL_ETCD_CERT_FILE: pemFile,
+  SECKILL_ETCD_KEY_FILE: pemFile,
+  SECKILL_ETCD_USERNAME: given,
+  SECKILL_ETCD_PASSWORD: given,
   SECKILL_KAFKA_BROKERS: listOf('host:port'),
+  SECKILL_KAFKA_TLS: onOrOff,
+  SECKILL_KAFKA_CA_FILE: pemFile,
+  SECKILL_KAFKA_CERT_FILE: pemFile,
+  SECKILL_KAFKA_KEY_FILE: pemFile,
+  SECKILL_KAFKA_SASL_MECHANISM: z.enum(['PLAIN', 'SCRAM-SHA-256', 'SCRAM-SHA-512']).optional(),
+  SECKILL_KAFKA_USERNAME: given,
+  SECKILL_KAFKA_PASSWORD: given,
+  /** User, password and database are in it. */
   SECKILL_MYSQL_URL: z.url({ protocol: /^mysql$/ }),
+  SECKILL_MYSQL_TLS: onOrOff,
+  SECKILL_MYSQL_CA_FILE: pemFile,
+  SECKILL_MYSQL_CERT_FILE: pemFile,
+  SECKILL_MYSQL_KEY_FILE: pemFile,
   SECKILL_PURCHASE_URL: z.url({ protocol: /^https?$/ }),
   /** Identity: a key for HS256, or the URL of a JWKS; exactly one of the two. */
   SECKILL_JWT_KEY: key.optional(),
@@ -68,6 +99,46 @@ const variables = {
 export type Environment = {
   [Name in keyof typeof variables]: z.infer<(typeof variables)[Name]>;
 };
+
+/** What a connection to Redis is made of; `redisAccessOf` reads it. */
+export const redisNames = [
+  'SECKILL_REDIS_URL',
+  'SECKILL_REDIS_CA_FILE',
+  'SECKILL_REDIS_CERT_FILE',
+  'SECKILL_REDIS_KEY_FILE',
+  'SECKILL_REDIS_TLS_SERVER_NAME',
+] as const;
+
+/** What a connection to etcd is made of; `etcdAccessOf` reads it. */
+export const etcdNames = [
+  'SECKILL_ETCD_ENDPOINTS',
+  'SECKILL_ETCD_CA_FILE',
+  'SECKILL_ETCD_CERT_FILE',
+  'SECKILL_ETCD_KEY_FILE',
+  'SECKILL_ETCD_USERNAME',
+  'SECKILL_ETCD_PASSWORD',
+] as const;
+
+/** What a connection to Kafka is made of; `kafkaAccessOf` reads it. */
+export const kafkaNames = [
+  'SECKILL_KAFKA_BROKERS',
+  'SECKILL_KAFKA_TLS',
+  'SECKILL_KAFKA_CA_FILE',
+  'SECKILL_KAFKA_CERT_FILE',
+  'SECKILL_KAFKA_KEY_FILE',
+  'SECKILL_KAFKA_SASL_MECHANISM',
+  'SECKILL_KAFKA_USERNAME',
+  'SECKILL_KAFKA_PASSWORD',
+] as const;
+
+/** What a connection to MySQL is made of; `mysqlAccessOf` reads it. */
+export const mysqlNames = [
+  'SECKILL_MYSQL_URL',
+  'SECKILL_MYSQL_TLS',
+  'SECKILL_MYSQL_CA_FILE',
+  'SECKILL_MYSQL_CERT_FILE',
+  'SECKILL_MYSQL_KEY_FILE',
+] as const;
 
 /**
  * The named variables, parsed. Throws an Error whose message lists every variable that is

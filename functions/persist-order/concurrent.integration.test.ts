@@ -24,11 +24,11 @@ type Sink = ReturnType<typeof startSink>;
 
 beforeAll(async () => {
   const urls = await Promise.all([uniqueDatabase(), uniqueDatabase()]);
-  for (const one of urls) await migrate(one);
+  for (const one of urls) await migrate({ url: one });
   url = urls[0];
   const sinkOf = (mysqlUrl: string) => startSink({ ...env, SECKILL_MYSQL_URL: mysqlUrl });
   sinks = [sinkOf(url), sinkOf(url)];
-  oneByOne = { sink: sinkOf(urls[1]), mysql: connectMysql(urls[1], 1) };
+  oneByOne = { sink: sinkOf(urls[1]), mysql: connectMysql({ url: urls[1] }, 1) };
   other = await createConnection({ uri: url });
 });
 afterAll(async () => {

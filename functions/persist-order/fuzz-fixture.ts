@@ -12,7 +12,7 @@ export async function fuzzPersistOrder(
   redisUrl: string,
   plan: { count: number; seed: number },
 ): Promise<string> {
-  await migrate(mysqlUrl);
+  await migrate({ url: mysqlUrl });
   const env = { SECKILL_MYSQL_URL: mysqlUrl, SECKILL_REDIS_URL: redisUrl };
   const sink = startSink({ ...env, SECKILL_REDIS_URL: [redisUrl], SECKILL_SIGNING_KEYS: [] });
   const mysql = await createConnection(mysqlUrl);

@@ -49,11 +49,11 @@ test('it is ready once its migration has ended, stays ready without MySQL, and d
   // MySQL answers, but has no tables yet.
   expect(await started.status('/readyz')).toBe(503);
   // Nor are the tables of the release before this one enough.
-  await migrate(store.address, await withoutTheLastMigration());
+  await migrate({ url: store.address }, await withoutTheLastMigration());
   const beside = await start(store.address);
   await expect.poll(() => beside.log(), { timeout: 20_000 }).toContain('migration has not ended');
   expect(await started.status('/readyz')).toBe(503);
-  await migrate(store.address);
+  await migrate({ url: store.address });
   await expect.poll(() => started.status('/readyz'), { timeout: 20_000 }).toBe(200);
   await expect.poll(() => beside.status('/readyz'), { timeout: 20_000 }).toBe(200);
 

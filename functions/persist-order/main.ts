@@ -1,12 +1,14 @@
 // Starts persist-order: reads the environment, connects, listens, and drains when told to leave.
 
 import { persistConnections } from '#lib/constants.ts';
-import { readEnvironment } from '#lib/environment.ts';
+import { mysqlNames, readEnvironment, redisNames } from '#lib/environment.ts';
 import { readyWhen } from '#lib/http/ready-when.ts';
 import { close, createReadiness, listen, onTermination } from '#lib/http/serve.ts';
 import { createSinkMetrics } from '#lib/http/sink.ts';
+import { mysqlAccessOf } from '#lib/mysql/access.ts';
 import { connectMysql } from '#lib/mysql/connect.ts';
 import { assertMigrated } from '#lib/mysql/migrated.ts';
+import { redisAccessOf } from '#lib/redis/access.ts';
 import { connectRedis } from '#lib/redis/connect.ts';
 import { run } from '#lib/run.ts';
 import { noteStatus } from '#lib/sale/note-status.ts';
@@ -18,8 +20,8 @@ import { createWrite } from './write.ts';
 
 async function start(): Promise<void> {
   const env = readEnvironment([
-    'SECKILL_MYSQL_URL',
-    'SECKILL_REDIS_URL',
+    ...mysqlNames,
+    ...redisNames,
     'SECKILL_SIGNING_KEYS',
     'SECKILL_LOG_LEVEL',
     'SECKILL_METRICS_PORT',
@@ -28,8 +30,8 @@ async function start(): Promise<void> {
   ]);
   const log = createLog('persist-order', env.SECKILL_LOG_LEVEL);
   const registry = createRegistry('persist-order');
-  const { pool } = connectMysql(env.SECKILL_MYSQL_URL, persistConnections);
-  const redis = connectRedis(env.SECKILL_REDIS_URL, log);
+  const { pool } = connectMysql(mysqlAccessOf(env), persistConnections);
+  const redis = connectRedis(redisAccessOf(env), log);
   const readiness = createReadiness();
   const metrics = createPersistMetrics(registry);
   const { app, settle } = createApp({

@@ -67,8 +67,8 @@ test('five programs at once make the tables once, in a database that was not the
 
 test('the tables are the schema’s, in utf8mb4, compared byte by byte', async () => {
   const url = await uniqueDatabase();
-  await migrate(url);
-  await migrate(url);
+  await migrate({ url: url });
+  await migrate({ url: url });
   const connection = await connectTo(url);
   const columns = await rowsOf(
     connection,
@@ -94,7 +94,7 @@ test('the tables are the schema’s, in utf8mb4, compared byte by byte', async (
 
 test('no statement can make stock negative, or sell a unit twice', async () => {
   const url = await uniqueDatabase();
-  await migrate(url);
+  await migrate({ url: url });
   const connection = await connectTo(url);
   await connection.query(
     `insert into products values
@@ -111,7 +111,7 @@ test('no statement can make stock negative, or sell a unit twice', async () => {
 
 test('after a crash it goes on with the statement whose answer nobody heard', async () => {
   const url = await uniqueDatabase();
-  await migrate(url);
+  await migrate({ url: url });
   const connection = await connectTo(url);
   // The crash: the third table was being made (and was), nothing after it.
   await connection.query('drop table products');
@@ -120,7 +120,7 @@ test('after a crash it goes on with the statement whose answer nobody heard', as
   await connection.query('drop index orders_by_user on orders');
   await connection.query('drop index orders_by_product on orders');
   await connection.query('update migrations set statements_begun = 3, statements_done = 2');
-  await migrate(url);
+  await migrate({ url: url });
   expect(await rowsOf(connection, 'select * from products')).toEqual([]);
   expect(await rowsOf(connection, 'show index from orders')).toHaveLength(5);
   const [progress] = await rowsOf(connection, 'select * from migrations');
@@ -132,25 +132,27 @@ test('what a server refused is not taken for done by the next run', async () => 
   const connection = await connectTo(url);
   await connection.query('create table products (another int)');
   for (const attempt of ['first', 'second']) {
-    await expect(migrate(url), attempt).rejects.toMatchObject({ code: 'ER_TABLE_EXISTS_ERROR' });
+    await expect(migrate({ url: url }), attempt).rejects.toMatchObject({
+      code: 'ER_TABLE_EXISTS_ERROR',
+    });
   }
   await connection.query('drop table products');
-  await migrate(url);
+  await migrate({ url: url });
   expect(await rowsOf(connection, 'select stock from products')).toEqual([]);
 });
 
 test('an applied migration that was changed is noticed, one that failed may be mended', async () => {
   const url = await uniqueDatabase();
   const broken = ownMigrations((text) => text.replace('CREATE TABLE `products`', 'CREATE TABEL p'));
-  await expect(migrate(url, broken)).rejects.toMatchObject({ code: 'ER_PARSE_ERROR' });
-  await migrate(url);
+  await expect(migrate({ url: url }, broken)).rejects.toMatchObject({ code: 'ER_PARSE_ERROR' });
+  await migrate({ url: url });
   const changed = ownMigrations((text) => `${text}\n-- an afterthought`);
-  await expect(migrate(url, changed)).rejects.toThrow(/was changed after/);
+  await expect(migrate({ url: url }, changed)).rejects.toThrow(/was changed after/);
 });
 
 test('what was sold before there was a ledger is in it, and the stock can be derived again', async () => {
   const url = await uniqueDatabase();
-  await migrate(url, firstMigrations(2));
+  await migrate({ url: url }, firstMigrations(2));
   const connection = await connectTo(url);
   const at = (second: number) => `'2026-01-01 00:00:${second}.000001'`;
   // Of 10 + 5 units, batch 1 sold 2 + 1 and batch 2 sold 4, of which 1 came back.
@@ -180,7 +182,7 @@ test('what was sold before there was a ledger is in it, and the stock can be der
      ('op-4', 'p', 'me', 'restock', '{"units": 3, "stock": 15, "unsold": 8}', ${at(31)}),
      ('op-5', 'p', 'me', 'cancel', '{"orderId": "o5", "quantity": 1}', ${at(40)})`,
   );
-  await migrate(url);
+  await migrate({ url: url });
   const ledger = () =>
     rowsOf(
       connection,

@@ -6,7 +6,7 @@ import { createHash } from 'node:crypto';
 import { join } from 'node:path';
 import { type MigrationMeta, readMigrationFiles } from 'drizzle-orm/migrator';
 import { type Connection, createConnection, type RowDataPacket } from 'mysql2/promise';
-import { readEnvironment } from '#lib/environment.ts';
+import { type MysqlAccess, mysqlAccessIn, mysqlConfigOf } from '#lib/mysql/access.ts';
 import { mysqlErrorOf } from '#lib/mysql/error.ts';
 
 /** Longer than any migration of ours takes; who waits longer than this fails, changing nothing. */
@@ -43,13 +43,13 @@ interface Step {
  * a statement fails, or an applied migration was changed since.
  */
 export async function migrate(
-  mysqlUrl: string,
+  mysql: MysqlAccess,
   migrationsFolder: string = join(import.meta.dirname, 'migrations'),
 ): Promise<void> {
   const migrations = readMigrationFiles({ migrationsFolder });
-  const connection = await connect(mysqlUrl);
+  const connection = await connect(mysql);
   try {
-    await lock(connection, mysqlUrl);
+    await lock(connection, mysql.url);
     await connection.query(
       `create table if not exists migrations (
         made_at bigint primary key,
@@ -128,17 +128,20 @@ async function lock(connection: Connection, mysqlUrl: string): Promise<void> {
   if (rows[0]?.['got'] !== 1) throw new Error('another migration has not ended in time');
 }
 
-async function connect(mysqlUrl: string): Promise<Connection> {
+async function connect(mysql: MysqlAccess): Promise<Connection> {
   const options = { connectTimeout: connectTimeoutMs, supportBigNumbers: true };
   try {
-    return await createConnection({ ...options, uri: mysqlUrl });
+    return await createConnection({ ...options, ...mysqlConfigOf(mysql) });
   } catch (error) {
     if (mysqlErrorOf(error).code !== 'ER_BAD_DB_ERROR') throw error;
   }
-  const server = new URL(mysqlUrl);
+  const server = new URL(mysql.url);
   server.pathname = '/';
-  const connection = await createConnection({ ...options, uri: server.href });
-  const name = connection.escapeId(databaseOf(mysqlUrl));
+  const connection = await createConnection({
+    ...options,
+    ...mysqlConfigOf({ ...mysql, url: server.href }),
+  });
+  const name = connection.escapeId(databaseOf(mysql.url));
   await connection.query(
     `create database if not exists ${name} default character set utf8mb4 collate utf8mb4_bin`,
   );
@@ -156,8 +159,7 @@ function isAnswer(error: unknown): boolean {
 }
 
 if (import.meta.main) {
-  const { SECKILL_MYSQL_URL } = readEnvironment(['SECKILL_MYSQL_URL']);
-  migrate(SECKILL_MYSQL_URL).catch((error: unknown) => {
+  migrate(mysqlAccessIn()).catch((error: unknown) => {
     console.error(error);
     process.exitCode = 1;
   });

@@ -12,7 +12,7 @@ let store: OwnStore;
 let sink: ReturnType<typeof startSink>;
 beforeAll(async () => {
   store = await startOwnStore(mysql);
-  await migrate(store.address);
+  await migrate({ url: store.address });
   const env = readEnvironment(['SECKILL_REDIS_URL', 'SECKILL_SIGNING_KEYS']);
   sink = startSink({ ...env, SECKILL_MYSQL_URL: store.address }, 1_000);
 });

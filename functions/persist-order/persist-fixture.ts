@@ -25,8 +25,8 @@ export type SinkEnvironment = Pick<
 export function startSink(env: SinkEnvironment, deadlineMs?: number) {
   const log = pino({ level: 'silent' });
   const registry = new Registry();
-  const { db, pool } = connectMysql(env.SECKILL_MYSQL_URL, persistConnections);
-  const redis = connectRedis(env.SECKILL_REDIS_URL, log);
+  const { db, pool } = connectMysql({ url: env.SECKILL_MYSQL_URL }, persistConnections);
+  const redis = connectRedis({ urls: env.SECKILL_REDIS_URL }, log);
   const keys = env.SECKILL_SIGNING_KEYS;
   const metrics = createPersistMetrics(registry);
   const { app, settle } = createApp({

@@ -12,7 +12,7 @@ let url: string;
 let sink: ReturnType<typeof startSink>;
 beforeAll(async () => {
   url = await uniqueDatabase();
-  await migrate(url);
+  await migrate({ url: url });
   // Events are checked so well that none is known which MySQL refuses: so here is one.
   await ask(`alter table orders add constraint nobody check (user_id <> 'nobody')`);
   sink = startSink({ ...env, SECKILL_MYSQL_URL: url });

@@ -8,7 +8,7 @@ import { uniqueName } from '#lib/testing/unique.ts';
 import { DeadlineExceeded, withConnection } from './transaction.ts';
 
 const { SECKILL_MYSQL_URL } = readEnvironment(['SECKILL_MYSQL_URL']);
-const { pool } = connectMysql(SECKILL_MYSQL_URL, 3);
+const { pool } = connectMysql({ url: SECKILL_MYSQL_URL }, 3);
 const table = uniqueName('counters_');
 
 beforeAll(async () => {

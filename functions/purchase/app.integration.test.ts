@@ -36,8 +36,8 @@ const purchaseOf = (productId: string, purchases: unknown) =>
 
 /** Stores that nobody serves. */
 const nowhere = {
-  redis: () => connectRedis(['redis://127.0.0.1:1'], log),
-  mysql: () => connectMysql('mysql://root@127.0.0.1:1/x', 1),
+  redis: () => connectRedis({ urls: ['redis://127.0.0.1:1'] }, log),
+  mysql: () => connectMysql({ url: 'mysql://root@127.0.0.1:1/x' }, 1),
 };
 
 describe('what is not signed', () => {

@@ -36,7 +36,7 @@ async function start(overrides: Record<string, string> = {}) {
   const stores = readEnvironment(['SECKILL_ETCD_ENDPOINTS', 'SECKILL_REDIS_URL']);
   const started = await startFunction('purchase', {
     SECKILL_ETCD_ENDPOINTS: stores.SECKILL_ETCD_ENDPOINTS.join(','),
-    SECKILL_KAFKA_BROKERS: bench.brokers.join(','),
+    SECKILL_KAFKA_BROKERS: bench.kafka.brokers.join(','),
     SECKILL_MYSQL_URL: bench.mysqlUrl,
     SECKILL_REDIS_URL: stores.SECKILL_REDIS_URL.join(','),
     SECKILL_SIGNING_KEYS: bench.signingKeys.join(','),

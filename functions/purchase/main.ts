@@ -11,17 +11,28 @@ import {
   purchaseUpkeepConnections,
 } from '#lib/constants.ts';
 import { lockTtlOr } from '#lib/crash-point.ts';
-import { type Environment, readEnvironment } from '#lib/environment.ts';
+import {
+  type Environment,
+  etcdNames,
+  kafkaNames,
+  mysqlNames,
+  readEnvironment,
+  redisNames,
+} from '#lib/environment.ts';
+import { etcdAccessOf } from '#lib/etcd/access.ts';
 import { connectEtcd } from '#lib/etcd/connect.ts';
 import { readyWhen } from '#lib/http/ready-when.ts';
 import { close, createReadiness, listen, onTermination } from '#lib/http/serve.ts';
+import { kafkaAccessOf } from '#lib/kafka/access.ts';
 import { connectProducer } from '#lib/kafka/producer.ts';
 import { readProgress } from '#lib/kafka/read-progress.ts';
 import { queuePrefix, read } from '#lib/lock/keys.ts';
 import { createLockManager } from '#lib/lock/lock-manager.ts';
+import { mysqlAccessOf } from '#lib/mysql/access.ts';
 import { connectMysql } from '#lib/mysql/connect.ts';
 import { assertMigrated } from '#lib/mysql/migrated.ts';
 import { consumerGroups, deadLetterTopics, ordersTopic, standingPath } from '#lib/names.ts';
+import { redisAccessOf } from '#lib/redis/access.ts';
 import { connectRedis } from '#lib/redis/connect.ts';
 import { run } from '#lib/run.ts';
 import { createLog, type Log } from '#lib/telemetry/log.ts';
@@ -51,7 +62,7 @@ async function start(): Promise<void> {
   const registry = createRegistry('purchase');
   const metrics = createMetrics(registry);
   const stores = connectStores(environment, log, metrics);
-  const { redis, mysql, locks, publisher } = stores;
+  const { redis, mysql, kafka, etcdAccess, locks, publisher } = stores;
 
   const signingKeys = environment.SECKILL_SIGNING_KEYS;
   const { seller, decide, drain, upkeep, reconcileOne } = createDomain(
@@ -69,8 +80,8 @@ async function start(): Promise<void> {
     onUnknownLookup: (hit) => {
       metrics.countCacheLookup('unknown_products', hit);
     },
-    deadLetters: createDeadLetters({ brokers: stores.kafkaBrokers, mysql, signingKeys }),
-    doctor: createDoctor({ ...stores, etcd: stores.etcdOptions, mysql: stores.upkeepMysql }),
+    deadLetters: createDeadLetters({ kafka, mysql, signingKeys }),
+    doctor: createDoctor({ ...stores, etcd: etcdAccess, mysql: stores.upkeepMysql }),
     verify: async (productId) =>
       checkInSteps(await collectFacts({ ...stores, signingKeys }, productId)),
     signingKeys,
@@ -110,12 +121,12 @@ function createDomain(
   metrics: PurchaseMetrics,
   log: Log,
 ) {
-  const { redis, mysql, upkeepMysql, locks, publisher, kafkaBrokers } = stores;
+  const { redis, mysql, upkeepMysql, locks, publisher, kafka } = stores;
   const rebuilding = {
     redis,
     mysql: upkeepMysql,
     publisher,
-    ...eventLogOf({ brokers: kafkaBrokers, signingKeys }),
+    ...eventLogOf({ kafka, signingKeys }),
   };
   const loads = new Map<string, number>();
   const loadsOf = (productId: string) => loads.get(productId) ?? 0;
@@ -146,7 +157,7 @@ function createDomain(
   const reconciling = {
     ...{ ...rebuilding, seller, log },
     readProgress: sharedReading(() =>
-      readProgress(kafkaBrokers, ordersTopic, Object.values(consumerGroups)),
+      readProgress(kafka, ordersTopic, Object.values(consumerGroups)),
     ),
   };
   const tell = tellOf(metrics, log);
@@ -169,13 +180,13 @@ function createDomain(
   };
 }
 
-function standingOf({ redis, mysql, etcd, kafkaBrokers: brokers }: Stores) {
+function standingOf({ redis, mysql, etcd, kafka }: Stores) {
   const groups = Object.values(consumerGroups);
   return createStanding({
     ...{ redis, mysql },
     askEtcd: () => read(etcd, queuePrefix(nobodysProduct)),
-    readProgress: () => readProgress(brokers, ordersTopic, groups),
-    countOpenLetters: () => countOpenLetters({ brokers, mysql, topics: deadLetterTopics }),
+    readProgress: () => readProgress(kafka, ordersTopic, groups),
+    countOpenLetters: () => countOpenLetters({ kafka, mysql, topics: deadLetterTopics }),
   });
 }
 
@@ -186,14 +197,14 @@ const nobodysProduct = 'products';
 const leavingDrainMs = 4_000;
 
 const environmentNames = [
+  ...etcdNames,
+  ...kafkaNames,
+  ...mysqlNames,
+  ...redisNames,
   'PORT',
-  'SECKILL_ETCD_ENDPOINTS',
   'SECKILL_HOST',
-  'SECKILL_KAFKA_BROKERS',
   'SECKILL_LOG_LEVEL',
   'SECKILL_METRICS_PORT',
-  'SECKILL_MYSQL_URL',
-  'SECKILL_REDIS_URL',
   'SECKILL_SIGNING_KEYS',
   'SECKILL_STATE_DIR',
 ] as const;
@@ -201,9 +212,9 @@ const environmentNames = [
 type OwnEnvironment = Pick<Environment, (typeof environmentNames)[number]>;
 
 function connectStores(environment: OwnEnvironment, log: Log, metrics: PurchaseMetrics) {
-  const kafkaBrokers = environment.SECKILL_KAFKA_BROKERS;
-  const etcdOptions = { endpoints: environment.SECKILL_ETCD_ENDPOINTS };
-  const etcd = connectEtcd(etcdOptions);
+  const etcdAccess = etcdAccessOf(environment);
+  const etcd = connectEtcd(etcdAccess);
+  const kafka = kafkaAccessOf(environment);
   const locks = createLockManager({
     etcd,
     directory: environment.SECKILL_STATE_DIR,
@@ -212,21 +223,21 @@ function connectStores(environment: OwnEnvironment, log: Log, metrics: PurchaseM
   });
   metrics.watchLocks(() => locks.state());
   const publisher = createPublisher({
-    connect: () => connectProducer(kafkaBrokers),
+    connect: () => connectProducer(kafka),
     signingKeys: environment.SECKILL_SIGNING_KEYS,
     onSend: metrics.countSend,
   });
-  const mysqlUrl = environment.SECKILL_MYSQL_URL;
+  const mysql = mysqlAccessOf(environment);
   const options = { silenceMaxMs: mysqlSilenceMaxMs };
   return {
-    redis: connectRedis(environment.SECKILL_REDIS_URL, log),
-    mysql: connectMysql(mysqlUrl, purchaseMysqlConnections, options),
-    upkeepMysql: connectMysql(mysqlUrl, purchaseUpkeepConnections, options),
+    redis: connectRedis(redisAccessOf(environment), log),
+    mysql: connectMysql(mysql, purchaseMysqlConnections, options),
+    upkeepMysql: connectMysql(mysql, purchaseUpkeepConnections, options),
     etcd,
     locks,
     publisher,
-    kafkaBrokers,
-    etcdOptions,
+    kafka,
+    etcdAccess,
   };
 }
 

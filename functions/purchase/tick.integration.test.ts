@@ -38,10 +38,10 @@ beforeAll(async () => {
 afterAll(() => bench.close());
 
 function dependencies(instance: Instance): ReconcileDependencies {
-  const { redis, mysql, brokers, signingKeys } = bench;
+  const { redis, mysql, kafka, signingKeys } = bench;
   return {
     ...{ redis, mysql, log, seller: instance.seller, publisher: instance.publisher },
-    readEvents: eventLogOf({ brokers, signingKeys }).readEvents,
+    readEvents: eventLogOf({ kafka, signingKeys }).readEvents,
     readProgress: () => Promise.resolve({ committed: new Map(), ends: new Map(), complete: true }),
     deliveryWaitMs: 0,
   };

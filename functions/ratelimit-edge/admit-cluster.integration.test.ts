@@ -16,7 +16,7 @@ let redis: RedisClient;
 
 beforeAll(async () => {
   cluster = await startOwnCluster();
-  redis = connectRedis(cluster.urls, createLog('test', 'silent'));
+  redis = connectRedis({ urls: cluster.urls }, createLog('test', 'silent'));
   await new Promise<void>((resolve) => redis.once('ready', resolve));
 });
 
@@ -58,7 +58,7 @@ test('three edges at once admit what the tightest tier holds, and all else is gi
   await setLimit(redis, { tier: 'product' }, { rate: 1, capacity: 50 });
   await setLimit(redis, { tier: 'global' }, { rate: 1, capacity });
   const connecting = [1, 2, 3].map(async () => {
-    const client = connectRedis(cluster.urls, createLog('test', 'silent'));
+    const client = connectRedis({ urls: cluster.urls }, createLog('test', 'silent'));
     await new Promise<void>((resolve) => client.once('ready', resolve));
     return client;
   });

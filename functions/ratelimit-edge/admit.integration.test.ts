@@ -17,7 +17,7 @@ let admit: Admit;
 
 beforeAll(async () => {
   store = await startOwnStore(redisStore);
-  redis = connectRedis([store.address], createLog('test', 'silent'));
+  redis = connectRedis({ urls: [store.address] }, createLog('test', 'silent'));
   await new Promise<void>((resolve) => redis.once('ready', resolve));
 });
 
@@ -158,7 +158,7 @@ test('a change of the limits counts within a second', async () => {
 
 test('two instances share the buckets', async () => {
   await limit('product', 10);
-  const second = connectRedis([store.address], createLog('test', 'silent'));
+  const second = connectRedis({ urls: [store.address] }, createLog('test', 'silent'));
   await new Promise<void>((resolve) => second.once('ready', resolve));
   const other = createAdmit({ redis: second, limitsNow: createLimitsNow(second) });
   const admitted = await Promise.all(

@@ -32,7 +32,7 @@ beforeAll(async () => {
   purchase = await startFakePurchase();
   const starting = [1, 2, 3].map(() => startEdge(store.address, purchase.url));
   edges = await Promise.all(starting);
-  redis = connectRedis([store.address], createLog('test', 'silent'));
+  redis = connectRedis({ urls: [store.address] }, createLog('test', 'silent'));
   await new Promise<void>((resolve) => redis.once('ready', resolve));
   pools = edges.map(({ url }) => new Pool(url, { connections: 50 }));
   // So many that no limit of a user is in the way.

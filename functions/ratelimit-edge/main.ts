@@ -2,9 +2,10 @@
 // and drains. It is ready once Redis has answered, and leaves when what it took is answered.
 
 import { join } from 'node:path';
-import { readEnvironment } from '#lib/environment.ts';
+import { readEnvironment, redisNames } from '#lib/environment.ts';
 import { readyWhen } from '#lib/http/ready-when.ts';
 import { close, createReadiness, listen, onTermination } from '#lib/http/serve.ts';
+import { redisAccessOf } from '#lib/redis/access.ts';
 import { connectRedis } from '#lib/redis/connect.ts';
 import { run } from '#lib/run.ts';
 import { createLog } from '#lib/telemetry/log.ts';
@@ -25,7 +26,7 @@ import { createSendBatch } from './send-batch.ts';
 import { createSignIn, signInConfigOf } from './sign-in.ts';
 
 const names = [
-  'SECKILL_REDIS_URL',
+  ...redisNames,
   'SECKILL_PURCHASE_URL',
   'SECKILL_JWT_KEY',
   'SECKILL_JWT_JWKS_URL',
@@ -68,7 +69,7 @@ async function start(): Promise<void> {
   const signIn = createSignIn(signInConfigOf(env), { onFault: signInFault });
   const registry = createRegistry('ratelimit-edge');
   const metrics = createEdgeMetrics(registry);
-  const redis = connectRedis(env.SECKILL_REDIS_URL, log);
+  const redis = connectRedis(redisAccessOf(env), log);
   // Connections of their own, so that reads that hang never hold a purchase up.
   const connectPurchase = () =>
     createPurchaseClient(env.SECKILL_PURCHASE_URL, env.SECKILL_SIGNING_KEYS);

@@ -34,7 +34,7 @@ beforeAll(async () => {
   environment = {
     PORT: String(port),
     SECKILL_ETCD_ENDPOINTS: stores.SECKILL_ETCD_ENDPOINTS.join(','),
-    SECKILL_KAFKA_BROKERS: bench.brokers.join(','),
+    SECKILL_KAFKA_BROKERS: bench.kafka.brokers.join(','),
     SECKILL_MYSQL_URL: bench.mysqlUrl,
     SECKILL_REDIS_URL: redisUrl,
     SECKILL_STATE_DIR: stateFolder,

@@ -26,7 +26,7 @@ let edge: Edge;
 
 beforeAll(async () => {
   store = await startOwnStore(redisStore);
-  redis = connectRedis([store.address], createLog('test', 'silent'));
+  redis = connectRedis({ urls: [store.address] }, createLog('test', 'silent'));
   await new Promise<void>((resolve) => redis.once('ready', resolve));
   purchase = await startFakePurchase();
   edge = await startEdge(store.address, purchase.url);

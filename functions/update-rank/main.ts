@@ -1,9 +1,10 @@
 // Starts update-rank: reads the environment, connects, listens, and drains when told to leave.
 
-import { readEnvironment } from '#lib/environment.ts';
+import { readEnvironment, redisNames } from '#lib/environment.ts';
 import { readyWhen } from '#lib/http/ready-when.ts';
 import { close, createReadiness, listen, onTermination } from '#lib/http/serve.ts';
 import { createSinkMetrics } from '#lib/http/sink.ts';
+import { redisAccessOf } from '#lib/redis/access.ts';
 import { connectRedis } from '#lib/redis/connect.ts';
 import { run } from '#lib/run.ts';
 import { createLog } from '#lib/telemetry/log.ts';
@@ -14,7 +15,7 @@ import { createRecord } from './record.ts';
 
 async function start(): Promise<void> {
   const env = readEnvironment([
-    'SECKILL_REDIS_URL',
+    ...redisNames,
     'SECKILL_SIGNING_KEYS',
     'SECKILL_LOG_LEVEL',
     'SECKILL_METRICS_PORT',
@@ -23,7 +24,7 @@ async function start(): Promise<void> {
   ]);
   const log = createLog('update-rank', env.SECKILL_LOG_LEVEL);
   const registry = createRegistry('update-rank');
-  const redis = connectRedis(env.SECKILL_REDIS_URL, log);
+  const redis = connectRedis(redisAccessOf(env), log);
   const readiness = createReadiness();
   const rankMetrics = createRankMetrics(registry);
   const app = createApp({

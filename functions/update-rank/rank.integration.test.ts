@@ -21,7 +21,7 @@ let store: OwnStore;
 let redis: RedisClient;
 beforeAll(async () => {
   store = await startOwnStore(redisStore);
-  redis = connectRedis([store.address], log);
+  redis = connectRedis({ urls: [store.address] }, log);
   await vi.waitFor(() => redis.ping());
 });
 afterAll(async () => {

@@ -5,6 +5,8 @@ import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout } from 'node:timers/promises';
 import { migrate } from '#functions/persist-order/migrate.ts';
+import { kafkaAccessIn } from '#lib/kafka/access.ts';
+import { mysqlAccessIn } from '#lib/mysql/access.ts';
 import { buildFunctions } from './build.ts';
 import { openDemoSale } from './demo-sale.ts';
 import {
@@ -64,7 +66,7 @@ export function createRuntime(options: RuntimeOptions): Runtime {
     stops.push(async () => {
       await Promise.all([...keepers.map((keeper) => keeper.stop()), stores.stop()]);
     });
-    await prepareStores(up, say);
+    await prepareStores(up, options.given, say);
     const env = environmentOf(options, up, ports);
     const around = { folder, ports, given, env };
     await Promise.all([
@@ -116,9 +118,14 @@ async function build(folder: string, say: Say): Promise<void> {
   say('functions', `built in ${secondsSince(startedAtMs)}`);
 }
 
-async function prepareStores({ env }: RunningStores, say: Say): Promise<void> {
+async function prepareStores(
+  { env }: RunningStores,
+  given: RuntimeOptions['given'],
+  say: Say,
+): Promise<void> {
   const startedAtMs = performance.now();
-  await Promise.all([migrate(env.SECKILL_MYSQL_URL), createTopics(env.SECKILL_KAFKA_BROKERS)]);
+  const source = { ...given, ...env };
+  await Promise.all([migrate(mysqlAccessIn(source)), createTopics(kafkaAccessIn(source))]);
   say('tables, topics', `ready in ${secondsSince(startedAtMs)}`);
 }
 

@@ -13,7 +13,7 @@ import { type BuyerTotals, boardKeysOf, restoreBoards } from './restore.ts';
 import { compositeScore } from './score.ts';
 
 const { SECKILL_REDIS_URL } = readEnvironment(['SECKILL_REDIS_URL']);
-const redis = connectRedis(SECKILL_REDIS_URL, pino({ level: 'silent' }));
+const redis = connectRedis({ urls: SECKILL_REDIS_URL }, pino({ level: 'silent' }));
 afterAll(() => {
   redis.disconnect();
 });

@@ -12,7 +12,7 @@ let cluster: OwnCluster;
 let redis: RedisClient;
 beforeAll(async () => {
   cluster = await startOwnCluster();
-  redis = connectRedis(cluster.urls, pino({ level: 'silent' }));
+  redis = connectRedis({ urls: cluster.urls }, pino({ level: 'silent' }));
   await vi.waitFor(() => redis.ping(), { timeout: 10_000 });
 }, 30_000);
 afterAll(async () => {

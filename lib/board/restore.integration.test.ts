@@ -10,7 +10,7 @@ import { placeOf, recordBatch, topOf } from './board.ts';
 import { type BuyerTotals, newestOnBoards, restoreBoards } from './restore.ts';
 
 const { SECKILL_REDIS_URL } = readEnvironment(['SECKILL_REDIS_URL']);
-const redis = connectRedis(SECKILL_REDIS_URL, pino({ level: 'silent' }));
+const redis = connectRedis({ urls: SECKILL_REDIS_URL }, pino({ level: 'silent' }));
 beforeAll(async () => {
   await vi.waitFor(() => redis.ping());
 });

@@ -10,7 +10,7 @@ let redis: RedisClient;
 
 beforeAll(async () => {
   store = await startOwnStore(redisStore);
-  redis = connectRedis([store.address], createLog('test', 'silent'));
+  redis = connectRedis({ urls: [store.address] }, createLog('test', 'silent'));
   await new Promise<void>((resolve) => redis.once('ready', resolve));
 });
 

@@ -15,7 +15,7 @@ let nodes: Redis[];
 beforeAll(async () => {
   cluster = await startOwnCluster();
   nodes = cluster.urls.map((url) => new Redis(url));
-  redis = connectRedis(cluster.urls, createLog('test', 'silent'));
+  redis = connectRedis({ urls: cluster.urls }, createLog('test', 'silent'));
   await new Promise<void>((resolve) => redis.once('ready', resolve));
 });
 

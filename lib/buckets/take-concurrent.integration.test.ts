@@ -75,7 +75,7 @@ describe.each([
     server = await start();
     nodes = server.urls.map((url) => new Redis(url));
     const log = createLog('test', 'silent');
-    clients = Array.from({ length: clientsCount }, () => connectRedis(server.urls, log));
+    clients = Array.from({ length: clientsCount }, () => connectRedis({ urls: server.urls }, log));
     await Promise.all(
       clients.map((client) => new Promise<void>((resolve) => client.once('ready', resolve))),
     );

@@ -15,7 +15,7 @@ let store: OwnStore;
 let redis: RedisClient;
 
 async function connect(): Promise<RedisClient> {
-  const client = connectRedis([store.address], log);
+  const client = connectRedis({ urls: [store.address] }, log);
   await new Promise<void>((resolve) => client.once('ready', resolve));
   return client;
 }
@@ -294,7 +294,7 @@ async function calls(): Promise<number> {
 }
 
 test('a Redis that does not answer grants nothing', async () => {
-  const client = connectRedis(['redis://127.0.0.1:1'], log);
+  const client = connectRedis({ urls: ['redis://127.0.0.1:1'] }, log);
   const bucket = { key: freshKey(), limit: { rate: 1, capacity: 1 } };
   expect(await takeTokens(client, [[bucket]])).toEqual([{ outcome: 'unknown' }]);
   await giveBackTokens(client, [bucket]);

@@ -2,6 +2,7 @@
 // that the topics have now, and how far the two sources have delivered.
 
 import { isSigned } from '#lib/http/signature.ts';
+import type { KafkaAccess } from '#lib/kafka/access.ts';
 import { readProgress } from '#lib/kafka/read-progress.ts';
 import { type ReadTopicOptions, readTopic } from '#lib/kafka/read-topic.ts';
 import type { TopicMarks } from '#lib/kafka/topic-marks.ts';
@@ -9,7 +10,7 @@ import type { EventNames } from './collect.ts';
 import type { EventFact, KafkaFacts, Sink } from './facts.ts';
 
 interface Topics {
-  readonly brokers: readonly string[];
+  readonly kafka: KafkaAccess;
   readonly signingKeys: readonly string[] | undefined;
 }
 
@@ -21,7 +22,7 @@ export async function collectKafka(
   since?: TopicMarks,
 ): Promise<KafkaFacts> {
   const { committed, complete } = await readProgress(
-    topics.brokers,
+    topics.kafka,
     topic,
     Object.values(groups),
     since,
@@ -45,14 +46,14 @@ export async function collectKafka(
 }
 
 async function readEvents(
-  { brokers, signingKeys }: Topics,
+  { kafka, signingKeys }: Topics,
   topic: string,
   productId: string,
   bounds: Pick<ReadTopicOptions, 'since' | 'signal'>,
 ): Promise<EventFact[]> {
   const events: EventFact[] = [];
   const filter = (headers: Readonly<Record<string, string>>) => headers.ce_subject === productId;
-  for await (const record of readTopic({ brokers, topic, filter, ...bounds })) {
+  for await (const record of readTopic({ kafka, topic, filter, ...bounds })) {
     const { partition, offset, headers, value } = record;
     const { ce_id: batchId = '', ce_signature: signature } = headers;
     const id = batchId === '' ? `${partition}/${offset}` : batchId;

@@ -5,6 +5,7 @@ import { afterAll, beforeAll, expect, test } from 'vitest';
 import { migrate } from '#functions/persist-order/migrate.ts';
 import { readEnvironment } from '#lib/environment.ts';
 import { sign } from '#lib/http/signature.ts';
+import { kafkaAccessIn, kafkaConfigOf } from '#lib/kafka/access.ts';
 import { markTopics } from '#lib/kafka/topic-marks.ts';
 import { connectMysql, type MysqlClient } from '#lib/mysql/connect.ts';
 import {
@@ -24,9 +25,9 @@ import { cleanFacts } from './clean-sale.ts';
 import { collectFacts, type EventNames, StoreUnavailable } from './collect.ts';
 import type { Facts } from './facts.ts';
 
-const env = readEnvironment(['SECKILL_REDIS_URL', 'SECKILL_KAFKA_BROKERS']);
-const brokers = env.SECKILL_KAFKA_BROKERS;
-const kafka = new Kafka({ brokers, logLevel: logLevel.NOTHING });
+const env = readEnvironment(['SECKILL_REDIS_URL']);
+const kafka = kafkaAccessIn();
+const client = new Kafka({ ...kafkaConfigOf(kafka), logLevel: logLevel.NOTHING });
 
 let redis: Redis;
 let mysql: MysqlClient;
@@ -36,13 +37,13 @@ let sources: readonly Consumer[];
 let names: EventNames;
 
 beforeAll(async () => {
-  redis = connectRedis(env.SECKILL_REDIS_URL, createLog('test', 'silent')) as Redis;
+  redis = connectRedis({ urls: env.SECKILL_REDIS_URL }, createLog('test', 'silent')) as Redis;
   await new Promise((resolve) => redis.once('ready', resolve));
   const url = await uniqueDatabase();
-  await migrate(url);
-  mysql = connectMysql(url, 2);
-  producer = kafka.producer({ idempotent: true });
-  admin = kafka.admin();
+  await migrate({ url: url });
+  mysql = connectMysql({ url: url }, 2);
+  producer = client.producer({ idempotent: true });
+  admin = client.admin();
   await Promise.all([producer.connect(), admin.connect()]);
   names = {
     topic: await uniqueTopic(4),
@@ -57,7 +58,7 @@ beforeAll(async () => {
 
 /** A member through which the group's offsets can be committed; it reads, but does nothing. */
 async function joinGroup(groupId: string): Promise<Consumer> {
-  const consumer = kafka.consumer({ groupId, maxWaitTimeInMs: 100 });
+  const consumer = client.consumer({ groupId, maxWaitTimeInMs: 100 });
   await consumer.connect();
   await consumer.subscribe({ topic: names.topic, fromBeginning: true });
   const joined = new Promise((resolve) => consumer.on(consumer.events.GROUP_JOIN, resolve));
@@ -72,7 +73,7 @@ afterAll(async () => {
   await Promise.all([mysql.pool.end(), ...clients.map((client) => client.disconnect())]);
 });
 
-const stores = () => ({ redis, mysql, kafkaBrokers: brokers });
+const stores = () => ({ redis, mysql, kafka });
 const verdictOn = async (productId: string) =>
   check(await collectFacts(stores(), productId, names));
 
@@ -365,12 +366,12 @@ test('a store that is away is named', async () => {
   const away = { ...stores(), kafkaBrokers: ['127.0.0.1:1'] };
   const collecting = collectFacts(away, uniqueProductId(), names);
   await expect(collecting).rejects.toThrow(new StoreUnavailable('Kafka', undefined));
-  const noMysql = connectMysql('mysql://root@127.0.0.1:1/x', 1);
+  const noMysql = connectMysql({ url: 'mysql://root@127.0.0.1:1/x' }, 1);
   await expect(
     collectFacts({ ...stores(), mysql: noMysql }, uniqueProductId(), names),
   ).rejects.toMatchObject({ store: 'MySQL' });
   await noMysql.pool.end();
-  const noRedis = connectRedis(['redis://127.0.0.1:1'], createLog('test', 'silent'));
+  const noRedis = connectRedis({ urls: ['redis://127.0.0.1:1'] }, createLog('test', 'silent'));
   await expect(
     collectFacts({ ...stores(), redis: noRedis }, uniqueProductId(), names),
   ).rejects.toMatchObject({ store: 'Redis' });
@@ -389,7 +390,7 @@ test('what was in the topics before the first load is not read, and may have bee
   };
   const kafkaOf = async () => (await collectFacts(stores(), productId, own)).kafka;
   await send('before', anHourAgo);
-  const marks = await markTopics(brokers, [topic]);
+  const marks = await markTopics(kafka, [topic]);
   await send('after', Date.now());
   expect((await kafkaOf()).events.map(({ id }) => id)).toEqual(['before', 'after']);
   await mysql.db.insert(generations).values({

@@ -6,6 +6,7 @@
 //   MySQL: one consistent snapshot
 //   boards, and once more the sale's fields: unchanged means that nothing was sold meanwhile
 
+import type { KafkaAccess } from '#lib/kafka/access.ts';
 import type { MysqlClient } from '#lib/mysql/connect.ts';
 import { consumerGroups, deadLetterTopics, ordersTopic } from '#lib/names.ts';
 import type { RedisClient } from '#lib/redis/connect.ts';
@@ -18,7 +19,7 @@ import type { Facts, Sink } from './facts.ts';
 export interface Stores {
   readonly redis: RedisClient;
   readonly mysql: MysqlClient;
-  readonly kafkaBrokers: readonly string[];
+  readonly kafka: KafkaAccess;
   /** Without them, whatever names the sale counts as its event. */
   readonly signingKeys?: readonly string[];
 }
@@ -55,7 +56,7 @@ const collectTimeoutMs = 45_000;
  * not answer in time.
  */
 export async function collectFacts(
-  { redis, mysql, kafkaBrokers, signingKeys }: Stores,
+  { redis, mysql, kafka: kafkaAccess, signingKeys }: Stores,
   productId: string,
   names: EventNames = eventNames,
 ): Promise<Facts> {
@@ -67,7 +68,7 @@ export async function collectFacts(
       throw new StoreUnavailable(store, error);
     }
   };
-  const topics = { brokers: kafkaBrokers, signingKeys };
+  const topics = { kafka: kafkaAccess, signingKeys };
   const sale = await from('Redis', readSale(redis, productId));
   const since = await from('MySQL', readBeginning(mysql, productId));
   const kafka = await from('Kafka', collectKafka(topics, productId, names, stop, since));

@@ -2,7 +2,9 @@
 // moment only.
 
 import { Etcd3 } from 'etcd3';
-import { type EtcdOptions, toClientOptions } from './members.ts';
+import { materialOf } from '#lib/tls/live-tls.ts';
+import type { EtcdAccess } from './access.ts';
+import { toClientOptions } from './members.ts';
 
 export interface EtcdMember {
   readonly endpoint: string;
@@ -23,12 +25,12 @@ const anyKey = '/seckill/instances/';
 const firstRevision = 2;
 
 /** Asks every member. One that is away does not keep the others from being told of. */
-export function inspectEtcd(options: EtcdOptions): Promise<EtcdMember[]> {
-  return Promise.all(options.endpoints.map((endpoint) => inspect(endpoint, options)));
+export function inspectEtcd(access: EtcdAccess): Promise<EtcdMember[]> {
+  return Promise.all(access.endpoints.map((endpoint) => inspect(endpoint, access)));
 }
 
-async function inspect(endpoint: string, options: EtcdOptions): Promise<EtcdMember> {
-  const client = new Etcd3(toClientOptions(endpoint, options));
+async function inspect(endpoint: string, access: EtcdAccess): Promise<EtcdMember> {
+  const client = new Etcd3(toClientOptions(endpoint, access, materialOf(access.tls ?? {})));
   try {
     const { header, version, dbSize, leader } = await client.maintenance.status();
     const { alarms } = await client.maintenance.alarm({ action: 'Get' });

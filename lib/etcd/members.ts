@@ -4,14 +4,11 @@
 
 import { randomInt } from 'node:crypto';
 import { Etcd3, type IOptions, isRecoverableError } from 'etcd3';
+import { isSame, materialOf, type TlsMaterial } from '#lib/tls/live-tls.ts';
+import type { EtcdAccess } from './access.ts';
 import { type Breaker, CircuitOpen, createBreaker } from './breaker.ts';
 
-export interface EtcdOptions {
-  /** `http://host:port`, one for each member. */
-  readonly endpoints: readonly string[];
-  readonly auth?: { readonly username: string; readonly password: string };
-  /** PEM, for `https://` endpoints whose certificate is not signed by a public authority. */
-  readonly rootCertificate?: Buffer;
+export interface EtcdOptions extends EtcdAccess {
   /** Which endpoint to begin with; any where not said, so that instances spread over them. */
   readonly firstMember?: number;
 }
@@ -28,7 +25,10 @@ export interface Members {
 }
 
 interface Member {
-  readonly client: Etcd3;
+  readonly endpoint: string;
+  client: Etcd3;
+  /** What the client was made with; it connects with nothing else for as long as it lives. */
+  material: TlsMaterial;
   readonly breaker: Breaker;
 }
 
@@ -37,18 +37,30 @@ export const tryTimeoutMs = 900;
 
 /** `onMove` is called when another member is in use from now on. */
 export function createMembers(options: EtcdOptions, onMove: () => void): Members {
-  const members = options.endpoints.map(
-    (endpoint): Member => ({
-      client: new Etcd3(toClientOptions(endpoint, options)),
+  const members = options.endpoints.map((endpoint): Member => {
+    const material = materialOf(options.tls ?? {});
+    return {
+      ...{ endpoint, material },
+      client: new Etcd3(toClientOptions(endpoint, options, material)),
       breaker: createBreaker({ failuresMax: 3, halfOpenAfterMs: 400, isFailure }),
-    }),
-  );
+    };
+  });
   let index = options.firstMember ?? randomInt(members.length);
 
   function inUse(): Member {
     const member = members[index];
     if (member === undefined) throw new RangeError('no etcd endpoints');
     return member;
+  }
+
+  /** With the certificates that are there now, where those are others. */
+  function renew(member: Member): void {
+    const material = materialOf(options.tls ?? {});
+    if (isSame(member.material, material)) return;
+    const { client: old } = member;
+    member.client = new Etcd3(toClientOptions(member.endpoint, options, material));
+    member.material = material;
+    old.close();
   }
 
   return {
@@ -60,6 +72,7 @@ export function createMembers(options: EtcdOptions, onMove: () => void): Members
           return await member.breaker.execute(() => call(member.client));
         } catch (error) {
           if (!(error instanceof CircuitOpen) && !isFailure(error)) throw error;
+          renew(member);
           if (members.length > 1 && member === inUse()) {
             index = (index + 1) % members.length;
             onMove();
@@ -99,12 +112,13 @@ const noPolicy = (() => {
 /** The library's options for one member: it fails fast, and repeats nothing by itself. */
 export function toClientOptions(
   endpoint: string,
-  { auth, rootCertificate }: EtcdOptions,
+  { auth }: EtcdAccess,
+  material: TlsMaterial,
 ): IOptions {
   return {
     hosts: endpoint,
     ...(auth === undefined ? {} : { auth }),
-    ...(rootCertificate === undefined ? {} : { credentials: { rootCertificate } }),
+    ...credentialsOf(material),
     // The library sets none, and would wait for ever.
     defaultCallOptions: ({ isStream }) => (isStream ? {} : { deadline: tryDeadline() }),
     faultHandling: { host: () => noPolicy, global: noPolicy },
@@ -118,4 +132,14 @@ export function toClientOptions(
       'grpc.keepalive_timeout_ms': 2_000,
     },
   };
+}
+
+/** As the library wants them; without an authority, the public ones are believed. */
+function credentialsOf({ ca, cert, key }: TlsMaterial): Pick<IOptions, 'credentials'> {
+  if (ca === undefined && cert === undefined) return {};
+  const credentials = {
+    ...(ca === undefined ? {} : { rootCertificate: ca }),
+    ...(cert === undefined || key === undefined ? {} : { certChain: cert, privateKey: key }),
+  };
+  return { credentials: credentials as NonNullable<IOptions['credentials']> };
 }

@@ -3,6 +3,7 @@
 
 import { setTimeout } from 'node:timers/promises';
 import type { Log } from '#lib/telemetry/log.ts';
+import { hintOf } from '#lib/tls/hint.ts';
 import type { Readiness } from './serve.ts';
 
 const betweenTriesMs = 50;
@@ -23,7 +24,8 @@ export async function readyWhen(
           await check();
           return;
         } catch (error) {
-          if (tries === 0) log.warn({ err: error, store }, 'waiting for a store');
+          if (tries === 0)
+            log.warn({ err: error, store, hint: hintOf(error) }, 'waiting for a store');
           await setTimeout(betweenTriesMs);
         }
       }

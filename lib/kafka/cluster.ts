@@ -2,11 +2,11 @@
 // kafkajs can be asked. kafkajs offers this only by its inner parts (`kafkajs-internals.d.ts`);
 // they are frozen at 2.2.4, and the tests beside it ask a real broker.
 
-import { connect } from 'node:net';
 import { setTimeout } from 'node:timers/promises';
 import { type ISocketFactory, Kafka, logLevel } from 'kafkajs';
 import Cluster from 'kafkajs/src/cluster/index.js';
 import { unlessAborted } from '#lib/unless-aborted.ts';
+import { connectSocket, type KafkaAccess, kafkaConfigOf } from './access.ts';
 
 const requestTimeoutMs = 5_000;
 const connectTimeoutMs = 2_000;
@@ -28,7 +28,7 @@ export interface OpenCluster {
 }
 
 export interface OpenOptions {
-  readonly brokers: readonly string[];
+  readonly kafka: KafkaAccess;
   readonly isolationLevel: IsolationLevel;
   /** For everything that is done with it. */
   readonly timeoutMs: number;
@@ -37,13 +37,13 @@ export interface OpenOptions {
 
 /** Connects and knows where the topic's partitions are led. Throws what kafkajs throws. */
 export async function openCluster(
-  { brokers, isolationLevel, timeoutMs, signal }: OpenOptions,
+  { kafka, isolationLevel, timeoutMs, signal }: OpenOptions,
   topics: readonly string[],
 ): Promise<OpenCluster> {
   const end = new AbortController();
   const timeout = AbortSignal.timeout(timeoutMs);
   const stop = AbortSignal.any([end.signal, timeout, ...(signal === undefined ? [] : [signal])]);
-  const cluster = createCluster(brokers, isolationLevel, stop);
+  const cluster = createCluster(kafka, isolationLevel, stop);
   const open: OpenCluster = {
     cluster,
     persistently: (step) => persistently(cluster, stop, step),
@@ -64,13 +64,13 @@ export async function openCluster(
 
 /** A cluster whose connections end with `stop`; it makes no new ones afterwards. */
 function createCluster(
-  brokers: readonly string[],
+  kafka: KafkaAccess,
   isolationLevel: IsolationLevel,
   stop: AbortSignal,
 ): Cluster {
-  const socketFactory: ISocketFactory = ({ host, port, onConnect }) => {
+  const socketFactory: ISocketFactory = (options) => {
     stop.throwIfAborted();
-    const socket = connect({ host, port, noDelay: true }, onConnect);
+    const socket = connectSocket(options);
     // A request in flight is rejected only by an error of its socket.
     const cut = () => socket.destroy(new Error('the reading has ended'));
     stop.addEventListener('abort', cut);
@@ -78,10 +78,11 @@ function createCluster(
       stop.removeEventListener('abort', cut);
     });
   };
+  const config = kafkaConfigOf(kafka);
   return new Cluster({
-    brokers,
+    ...config,
     clientId: 'seckill-read-topic',
-    logger: new Kafka({ brokers: [...brokers], logLevel: logLevel.NOTHING }).logger(),
+    logger: new Kafka({ ...config, logLevel: logLevel.NOTHING }).logger(),
     socketFactory,
     connectionTimeout: connectTimeoutMs,
     requestTimeout: requestTimeoutMs,
@@ -90,7 +91,7 @@ function createCluster(
     allowAutoTopicCreation: false,
     isolationLevel,
     // One turn over the list of brokers.
-    retry: { retries: brokers.length, initialRetryTime: 50, maxRetryTime: 500 },
+    retry: { retries: kafka.brokers.length, initialRetryTime: 50, maxRetryTime: 500 },
   });
 }
 

@@ -2,6 +2,7 @@
 // of its own.
 
 import { type Admin, type ConfigResourceTypes, Kafka, logLevel } from 'kafkajs';
+import { type KafkaAccess, kafkaConfigOf } from './access.ts';
 import { KafkaUnavailable } from './unavailable.ts';
 
 const requestTimeoutMs = 5_000;
@@ -40,12 +41,12 @@ export interface KafkaState {
 
 /** Throws KafkaUnavailable. */
 export async function inspectKafka(
-  brokers: readonly string[],
+  access: KafkaAccess,
   names: { readonly topics: readonly string[]; readonly groups: readonly string[] },
 ): Promise<KafkaState> {
   const kafka = new Kafka({
     clientId: 'seckill-doctor',
-    brokers: [...brokers],
+    ...kafkaConfigOf(access),
     connectionTimeout: connectTimeoutMs,
     requestTimeout: requestTimeoutMs,
     retry: { retries: 2, initialRetryTime: 100 },

@@ -2,7 +2,7 @@
 // kafkajs has no public way to read a topic without joining a consumer group.
 
 declare module 'kafkajs/src/cluster/index.js' {
-  import type { ISocketFactory, Logger, RetryOptions } from 'kafkajs';
+  import type { ISocketFactory, KafkaConfig, Logger, RetryOptions } from 'kafkajs';
 
   export interface FetchedRecord {
     /** Decimal. */
@@ -51,6 +51,8 @@ declare module 'kafkajs/src/cluster/index.js' {
   export default class Cluster {
     constructor(options: {
       readonly brokers: readonly string[];
+      readonly ssl?: NonNullable<KafkaConfig['ssl']>;
+      readonly sasl?: NonNullable<KafkaConfig['sasl']>;
       readonly clientId: string;
       readonly logger: Logger;
       readonly socketFactory: ISocketFactory;

@@ -3,31 +3,31 @@ import { afterEach, expect, test, vi } from 'vitest';
 import { kafka as kafkaStore } from '#knative/local/stores/kafka.ts';
 import { createTopics } from '#knative/local/topics.ts';
 import { eventBytesMax, kafkaSendTimeoutMs, sendBytesMax } from '#lib/constants.ts';
-import { readEnvironment } from '#lib/environment.ts';
+import { type KafkaAccess, kafkaAccessIn, kafkaConfigOf } from '#lib/kafka/access.ts';
 import { startOwnStore } from '#lib/testing/own-store.ts';
 import { uniqueName, uniqueTopic } from '#lib/testing/unique.ts';
 import { connectProducer, type EventProducer, type Message } from './producer.ts';
 import { readTopic, type TopicRecord } from './read-topic.ts';
 import { KafkaUnavailable } from './unavailable.ts';
 
-const { SECKILL_KAFKA_BROKERS: brokers } = readEnvironment(['SECKILL_KAFKA_BROKERS']);
+const kafka = kafkaAccessIn();
 
 const closers: (() => unknown)[] = [];
 afterEach(async () => {
   for (const close of closers.splice(0).reverse()) await close();
 });
 
-async function producerOf(addresses: readonly string[] = brokers): Promise<EventProducer> {
-  const producer = await connectProducer(addresses);
+async function producerOf(to: KafkaAccess = kafka): Promise<EventProducer> {
+  const producer = await connectProducer(to);
   closers.push(() => {
     producer.discard();
   });
   return producer;
 }
 
-async function readAll(topic: string, from: readonly string[] = brokers): Promise<TopicRecord[]> {
+async function readAll(topic: string, from: KafkaAccess = kafka): Promise<TopicRecord[]> {
   const records: TopicRecord[] = [];
-  for await (const record of readTopic({ brokers: from, topic })) records.push(record);
+  for await (const record of readTopic({ kafka: from, topic })) records.push(record);
   return records;
 }
 
@@ -85,14 +85,14 @@ test('a topic that does not exist is no success, and is not made', async () => {
   const producer = await producerOf();
   const topic = uniqueName('never-made.');
   await expect(producer.send(topic, [aMessage(0, 'x')])).rejects.toThrow(KafkaUnavailable);
-  const admin = new Kafka({ brokers, logLevel: logLevel.NOTHING }).admin();
+  const admin = new Kafka({ ...kafkaConfigOf(kafka), logLevel: logLevel.NOTHING }).admin();
   await admin.connect();
   closers.push(() => admin.disconnect());
   expect(await admin.listTopics()).not.toContain(topic);
 });
 
 test('where nobody listens, connecting fails in time and says so', async () => {
-  await expect(connectProducer(['127.0.0.1:1'])).rejects.toThrow(KafkaUnavailable);
+  await expect(connectProducer({ brokers: ['127.0.0.1:1'] })).rejects.toThrow(KafkaUnavailable);
 });
 
 test('as much as one send may carry fits into one partition', async () => {
@@ -109,8 +109,8 @@ test('a send that timed out is no failure: it may be there, and be sent again', 
   const store = await startOwnStore(kafkaStore);
   closers.push(() => store.remove());
   const topic = uniqueName('own.');
-  await createTopics(store.address, [{ name: topic, partitions: 1 }]);
-  const own = [store.address];
+  const own = { brokers: [store.address] };
+  await createTopics(own, [{ name: topic, partitions: 1 }]);
   const producer = await producerOf(own);
   await producer.send(topic, [aMessage(0, 'before')]);
 

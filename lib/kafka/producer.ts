@@ -4,6 +4,7 @@
 
 import { Kafka, type KafkaConfig, logLevel, type Producer } from 'kafkajs';
 import { kafkaSendTimeoutMs } from '#lib/constants.ts';
+import { type KafkaAccess, kafkaConfigOf } from './access.ts';
 import { KafkaUnavailable } from './unavailable.ts';
 
 export interface Message {
@@ -37,12 +38,12 @@ const createKafka = (config: KafkaConfig): KafkaClient => new Kafka(config);
 
 /** Connects a new producer, with sequence numbers of its own. Throws KafkaUnavailable. */
 export async function connectProducer(
-  brokers: readonly string[],
+  access: KafkaAccess,
   createClient = createKafka,
 ): Promise<EventProducer> {
   const kafka = createClient({
     clientId: 'seckill-purchase',
-    brokers: [...brokers],
+    ...kafkaConfigOf(access),
     connectionTimeout: 1_000,
     requestTimeout: kafkaSendTimeoutMs,
     logLevel: logLevel.NOTHING,

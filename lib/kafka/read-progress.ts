@@ -1,6 +1,7 @@
 // How far consumer groups have got in a topic, by their committed offsets.
 
 import { type Admin, Kafka, logLevel } from 'kafkajs';
+import { type KafkaAccess, kafkaConfigOf } from './access.ts';
 import type { TopicMarks } from './topic-marks.ts';
 import { KafkaUnavailable } from './unavailable.ts';
 
@@ -31,14 +32,14 @@ export function lagOf(
 
 /** Asks for the progress of these groups. Throws KafkaUnavailable. */
 export async function readProgress(
-  brokers: readonly string[],
+  access: KafkaAccess,
   topic: string,
   groups: readonly string[],
   since?: TopicMarks,
 ): Promise<Progress> {
   const kafka = new Kafka({
     clientId: 'seckill-read-progress',
-    brokers: [...brokers],
+    ...kafkaConfigOf(access),
     requestTimeout: requestTimeoutMs,
     // A broker that is starting answers "not available" for a moment.
     retry: { retries: 4, initialRetryTime: 100 },

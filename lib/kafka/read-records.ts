@@ -3,6 +3,7 @@
 // that has other work. No consumer group, and nothing is ever committed.
 
 import type { FetchedRecord } from 'kafkajs/src/cluster/index.js';
+import type { KafkaAccess } from './access.ts';
 import { type OpenCluster, openCluster } from './cluster.ts';
 import { advance, fetchOnce, headersOf } from './fetch.ts';
 import { type Position, positionsIn } from './topic-marks.ts';
@@ -25,7 +26,7 @@ export interface Place {
 }
 
 export interface ReadRecordsOptions {
-  readonly brokers: readonly string[];
+  readonly kafka: KafkaAccess;
   readonly topic: string;
   readonly signal?: AbortSignal | undefined;
 }
@@ -89,13 +90,13 @@ export function readRecordsSince(
 
 /** Reads these parts of what the topic holds, one after the other. */
 async function* read(
-  { brokers, topic, signal }: ReadRecordsOptions,
+  { kafka, topic, signal }: ReadRecordsOptions,
   partitionBytesMax: number,
   partsOf: (positions: readonly Position[]) => readonly Position[],
 ): AsyncGenerator<RawRecord> {
   let open: OpenCluster | undefined;
   try {
-    open = await openCluster({ brokers, isolationLevel, timeoutMs, signal }, [topic]);
+    open = await openCluster({ kafka, isolationLevel, timeoutMs, signal }, [topic]);
     const { cluster, persistently } = open;
     const positions = await persistently(() => positionsIn(cluster, topic, undefined));
     positions.sort((one, other) => one.partition - other.partition);

@@ -1,13 +1,13 @@
 import { createServer, type Server } from 'node:net';
 import { Kafka, logLevel } from 'kafkajs';
 import { afterEach, expect, test } from 'vitest';
-import { readEnvironment } from '#lib/environment.ts';
+import { kafkaAccessIn, kafkaConfigOf } from '#lib/kafka/access.ts';
 import { uniqueName, uniqueTopic } from '#lib/testing/unique.ts';
 import { type ReadTopicOptions, readTopic, type TopicRecord } from './read-topic.ts';
 import { KafkaUnavailable } from './unavailable.ts';
 
-const { SECKILL_KAFKA_BROKERS: brokers } = readEnvironment(['SECKILL_KAFKA_BROKERS']);
-const kafka = new Kafka({ brokers, logLevel: logLevel.NOTHING });
+const kafka = kafkaAccessIn();
+const client = new Kafka({ ...kafkaConfigOf(kafka), logLevel: logLevel.NOTHING });
 
 const closers: (() => Promise<unknown>)[] = [];
 afterEach(async () => {
@@ -19,7 +19,7 @@ async function produce(
   messages: readonly { partition: number; subject: string; value: string | null }[],
   outcome: 'plain' | 'commit' | 'abort' = 'plain',
 ): Promise<void> {
-  const producer = kafka.producer(
+  const producer = client.producer(
     outcome === 'plain'
       ? { idempotent: true }
       : { idempotent: true, transactionalId: uniqueName('tx-'), maxInFlightRequests: 1 },
@@ -43,9 +43,9 @@ async function produce(
   await producer.disconnect();
 }
 
-async function readAll(options: Omit<ReadTopicOptions, 'brokers'>): Promise<TopicRecord[]> {
+async function readAll(options: Omit<ReadTopicOptions, 'kafka'>): Promise<TopicRecord[]> {
   const records: TopicRecord[] = [];
-  for await (const record of readTopic({ brokers, ...options })) records.push(record);
+  for await (const record of readTopic({ kafka, ...options })) records.push(record);
   return records;
 }
 
@@ -94,7 +94,7 @@ test('aborted and control records are left out, also at the very end', async () 
 
 test('a topic whose beginning was deleted is read from what is left', async () => {
   const topic = await uniqueTopic(2);
-  const admin = kafka.admin();
+  const admin = client.admin();
   await admin.connect();
   closers.push(() => admin.disconnect());
   await produce(
@@ -111,7 +111,7 @@ test('what is produced after the reading has begun is not waited for', async () 
   const topic = await uniqueTopic(1);
   await produce(topic, [{ partition: 0, subject: 'a', value: 'before' }]);
   const read: string[] = [];
-  for await (const { value } of readTopic({ brokers, topic })) {
+  for await (const { value } of readTopic({ kafka, topic })) {
     read.push(value.toString());
     await produce(topic, [{ partition: 0, subject: 'a', value: 'after' }]);
   }
@@ -124,7 +124,7 @@ test('an empty topic has no records', async () => {
 
 test('a topic that is not there, and brokers that are not there', async () => {
   await expect(readAll({ topic: uniqueName('none.') })).rejects.toThrow(KafkaUnavailable);
-  const nowhere = readTopic({ brokers: ['127.0.0.1:1'], topic: 'any' });
+  const nowhere = readTopic({ kafka: { brokers: ['127.0.0.1:1'] }, topic: 'any' });
   await expect(nowhere.next()).rejects.toThrow(KafkaUnavailable);
 });
 
@@ -148,7 +148,7 @@ async function silentBroker(): Promise<string> {
 test('a broker that does not answer is given up in time', async () => {
   const silent = await silentBroker();
   const began = performance.now();
-  const reading = readTopic({ brokers: [silent], topic: 'any', timeoutMs: 500 });
+  const reading = readTopic({ kafka: { brokers: [silent] }, topic: 'any', timeoutMs: 500 });
   await expect(reading.next()).rejects.toThrow(KafkaUnavailable);
   expect(performance.now() - began).toBeLessThan(2_000);
 });
@@ -157,7 +157,11 @@ test('an aborted reading rejects with the reason it was given', async () => {
   const silent = await silentBroker();
   const reason = new Error('enough');
   const abort = new AbortController();
-  const reading = readTopic({ brokers: [silent], topic: 'any', signal: abort.signal }).next();
+  const reading = readTopic({
+    kafka: { brokers: [silent] },
+    topic: 'any',
+    signal: abort.signal,
+  }).next();
   abort.abort(reason);
   await expect(reading).rejects.toBe(reason);
 });

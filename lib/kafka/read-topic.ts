@@ -2,6 +2,7 @@
 // to join, to wait for or to leave behind, and nothing is ever committed.
 
 import type { FetchedRecord } from 'kafkajs/src/cluster/index.js';
+import type { KafkaAccess } from './access.ts';
 import { type OpenCluster, openCluster } from './cluster.ts';
 import { advance, fetchOnce, headersOf } from './fetch.ts';
 import { positionsIn, type TopicMarks } from './topic-marks.ts';
@@ -15,7 +16,7 @@ export interface TopicRecord {
 }
 
 export interface ReadTopicOptions {
-  readonly brokers: readonly string[];
+  readonly kafka: KafkaAccess;
   readonly topic: string;
   /** Told by its headers whether a record is wanted; the others cost next to nothing. */
   readonly filter?: (headers: Readonly<Record<string, string>>) => boolean;
@@ -48,9 +49,7 @@ export async function* readTopic(options: ReadTopicOptions): AsyncGenerator<Topi
   const isolationLevel = options.uncommittedToo ? 0 : 1;
   let open: OpenCluster | undefined;
   try {
-    open = await openCluster({ brokers: options.brokers, isolationLevel, timeoutMs, signal }, [
-      topic,
-    ]);
+    open = await openCluster({ kafka: options.kafka, isolationLevel, timeoutMs, signal }, [topic]);
     const { cluster, persistently } = open;
     const positions = await persistently(() => positionsIn(cluster, topic, options.since));
     while (positions.length > 0) {

@@ -1,16 +1,16 @@
 import { Kafka, logLevel } from 'kafkajs';
 import { afterAll, beforeAll, expect, test, vi } from 'vitest';
 import { createTopics } from '#knative/local/topics.ts';
-import { readEnvironment } from '#lib/environment.ts';
+import { kafkaAccessIn, kafkaConfigOf } from '#lib/kafka/access.ts';
 import { uniqueName, uniqueTopic } from '#lib/testing/unique.ts';
 import { readTopic } from './read-topic.ts';
 import { markTopics, type TopicMarks } from './topic-marks.ts';
 import { KafkaUnavailable } from './unavailable.ts';
 
-const { SECKILL_KAFKA_BROKERS: brokers } = readEnvironment(['SECKILL_KAFKA_BROKERS']);
-const kafka = new Kafka({ brokers, logLevel: logLevel.NOTHING });
-const producer = kafka.producer({ idempotent: true });
-const admin = kafka.admin();
+const kafka = kafkaAccessIn();
+const client = new Kafka({ ...kafkaConfigOf(kafka), logLevel: logLevel.NOTHING });
+const producer = client.producer({ idempotent: true });
+const admin = client.admin();
 beforeAll(async () => {
   await producer.connect();
   await admin.connect();
@@ -31,7 +31,7 @@ async function send(topic: string, partition: number, values: readonly string[],
 
 async function read(topic: string, since?: TopicMarks): Promise<string[]> {
   const values: string[] = [];
-  for await (const { value } of readTopic({ brokers, topic, since })) values.push(value.toString());
+  for await (const { value } of readTopic({ kafka, topic, since })) values.push(value.toString());
   return values.sort();
 }
 
@@ -39,7 +39,7 @@ test('what was appended after the marks is read, and nothing from before', async
   const [topic, other] = [await uniqueTopic(3), await uniqueTopic(1)];
   await send(topic, 0, ['a', 'b']);
   await send(topic, 1, ['c']);
-  const marks = await markTopics(brokers, [topic, other]);
+  const marks = await markTopics(kafka, [topic, other]);
   expect(marks.ends).toEqual({ [topic]: { 0: 2, 1: 1, 2: 0 }, [other]: { 0: 0 } });
   expect(await read(topic, marks)).toEqual([]);
   await send(topic, 1, ['d'], Date.now());
@@ -60,7 +60,7 @@ test('records in the same batch on disk as the mark are told apart', async () =>
 test('where the oldest records were deleted beyond the mark, it is read from what is left', async () => {
   const topic = await uniqueTopic(1);
   await send(topic, 0, ['a']);
-  const marks = await markTopics(brokers, [topic]);
+  const marks = await markTopics(kafka, [topic]);
   await send(topic, 0, ['b', 'c', 'd']);
   // kafkajs knows a topic's leaders only once it was asked something about it.
   await admin.fetchTopicOffsets(topic);
@@ -71,9 +71,9 @@ test('where the oldest records were deleted beyond the mark, it is read from wha
 test('partitions added since are read from their beginning', async () => {
   const topic = await uniqueTopic(1);
   await send(topic, 0, ['a']);
-  const marks = await markTopics(brokers, [topic]);
+  const marks = await markTopics(kafka, [topic]);
   await admin.createPartitions({ topicPartitions: [{ topic, count: 2 }] });
-  const added = kafka.producer({ idempotent: true });
+  const added = client.producer({ idempotent: true });
   await added.connect();
   await added.send({ topic, messages: [{ partition: 1, value: 'b' }] });
   await added.disconnect();
@@ -83,13 +83,13 @@ test('partitions added since are read from their beginning', async () => {
 test.each([1, 3, 5])('a topic made anew is read whole: %i records where 3 were', async (count) => {
   const topic = await uniqueTopic(1);
   await send(topic, 0, ['a', 'b', 'c']);
-  const made = await markTopics(brokers, [topic]);
+  const made = await markTopics(kafka, [topic]);
   // As if made long before what follows.
   const marks = { ...made, atMs: Date.now() - hourMs / 2 };
   await admin.deleteTopics({ topics: [topic] });
-  await vi.waitFor(() => createTopics(brokers.join(','), [{ name: topic, partitions: 1 }]), 10_000);
+  await vi.waitFor(() => createTopics(kafka, [{ name: topic, partitions: 1 }]), 10_000);
   const values = Array.from({ length: count }, (_, index) => String(index));
-  const fresh = kafka.producer({ idempotent: true });
+  const fresh = client.producer({ idempotent: true });
   await fresh.connect();
   await vi.waitFor(async () => {
     expect(await read(topic)).toEqual([]);
@@ -103,6 +103,6 @@ test.each([1, 3, 5])('a topic made anew is read whole: %i records where 3 were',
 });
 
 test('a topic that is not there, and brokers that are not there', async () => {
-  await expect(markTopics(brokers, [uniqueName('none.')])).rejects.toThrow(KafkaUnavailable);
-  await expect(markTopics(['127.0.0.1:1'], ['any'])).rejects.toThrow(KafkaUnavailable);
+  await expect(markTopics(kafka, [uniqueName('none.')])).rejects.toThrow(KafkaUnavailable);
+  await expect(markTopics({ brokers: ['127.0.0.1:1'] }, ['any'])).rejects.toThrow(KafkaUnavailable);
 });

@@ -3,6 +3,7 @@
 
 import type Cluster from 'kafkajs/src/cluster/index.js';
 import * as z from 'zod';
+import type { KafkaAccess } from './access.ts';
 import { openCluster } from './cluster.ts';
 import { KafkaUnavailable } from './unavailable.ts';
 
@@ -31,13 +32,13 @@ const markTimeoutMs = 10_000;
 
 /** The ends of these topics now. Throws KafkaUnavailable. */
 export async function markTopics(
-  brokers: readonly string[],
+  kafka: KafkaAccess,
   topics: readonly string[],
 ): Promise<TopicMarks> {
   const atMs = Date.now();
   try {
     // What is not committed counts as well: the high watermark.
-    const options = { brokers, isolationLevel: 0, timeoutMs: markTimeoutMs } as const;
+    const options = { kafka, isolationLevel: 0, timeoutMs: markTimeoutMs } as const;
     const { cluster, persistently, close } = await openCluster(options, topics);
     try {
       const ends: TopicEnds = {};

@@ -11,7 +11,7 @@ let store: OwnStore;
 let client: MysqlClient;
 beforeAll(async () => {
   store = await startOwnStore(mysqlStore);
-  client = connectMysql(store.address, 2, { silenceMaxMs: 500 });
+  client = connectMysql({ url: store.address }, 2, { silenceMaxMs: 500 });
 });
 afterAll(async () => {
   await client.pool.end();
@@ -94,7 +94,7 @@ test('a statement that fails says why, and its connection is good', async () => 
 
 test('sessions are the same on every server, and end when nobody uses them', async () => {
   const { SECKILL_MYSQL_URL } = readEnvironment(['SECKILL_MYSQL_URL']);
-  const shared = connectMysql(SECKILL_MYSQL_URL, 1);
+  const shared = connectMysql({ url: SECKILL_MYSQL_URL }, 1);
   const [rows] = await shared.pool.query(
     'select @@wait_timeout as idle, @@innodb_lock_wait_timeout as wait',
   );

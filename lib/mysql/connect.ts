@@ -5,6 +5,7 @@ import { drizzle, type MySql2Database } from 'drizzle-orm/mysql2';
 import type { PoolConnection as CallbackConnection, Query } from 'mysql2';
 import { createPool, type Pool } from 'mysql2/promise';
 import { mysqlLockWaitSeconds } from '#lib/constants.ts';
+import { type MysqlAccess, mysqlConfigOf } from './access.ts';
 
 /**
  * What an instance that froze or fell off the network holds locked, in the middle of a
@@ -44,12 +45,12 @@ export interface MysqlOptions {
  * instances stays within the server's budget. A caller beyond ten times that is refused at once.
  */
 export function connectMysql(
-  url: string,
+  access: MysqlAccess,
   connections: number,
   { silenceMaxMs }: MysqlOptions = {},
 ): MysqlClient {
   const pool = createPool({
-    uri: url,
+    ...mysqlConfigOf(access),
     connectionLimit: connections,
     queueLimit: connections * 10,
     connectTimeout: 2_000,

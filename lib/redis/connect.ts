@@ -8,22 +8,30 @@
 // claim, which no two rebuilds share; `configure` by its number; a claim that comes late costs a
 // rebuild; boards are joins, or go by their marks (lib/sale/cluster.integration.test.ts).
 
-import { Cluster, Redis, type RedisOptions } from 'ioredis';
+import { Cluster, type ClusterOptions, Redis, type RedisOptions } from 'ioredis';
 import { redisCommandTimeoutMs } from '#lib/constants.ts';
 import type { Log } from '#lib/telemetry/log.ts';
+import { hintOf } from '#lib/tls/hint.ts';
+import { connectionOptionsOf, type RedisAccess } from './access.ts';
 
 /** One Redis, or a Redis Cluster: the same commands as far as we use them. */
 export type RedisClient = Redis | Cluster;
+
+const nameAsItIs: NonNullable<ClusterOptions['dnsLookup']> = (name, done) => {
+  done(null, name);
+};
 
 /**
  * Connects to one URL, or to a Redis Cluster when there are several. Resolves at once; commands
  * sent while it is not connected fail at once (no offline queue), so that a dead Redis is
  * answered with 503, not waited for. It reconnects by itself for ever.
  */
-export function connectRedis(urls: readonly string[], log: Log): RedisClient {
+export function connectRedis(access: RedisAccess, log: Log): RedisClient {
+  const { urls, tls } = access;
   const [first] = urls;
   if (first === undefined) throw new Error('no URL of Redis is given');
   const options = {
+    ...connectionOptionsOf(access),
     commandTimeout: redisCommandTimeoutMs,
     connectTimeout: redisCommandTimeoutMs,
     maxRetriesPerRequest: 0,
@@ -36,13 +44,15 @@ export function connectRedis(urls: readonly string[], log: Log): RedisClient {
       ? new Redis(first, options)
       : new Cluster([...urls], {
           enableOfflineQueue: false,
+          // A certificate is for the name, which ioredis would replace by the address.
+          ...(tls === undefined ? {} : { dnsLookup: nameAsItIs }),
           redisOptions: options,
           clusterRetryStrategy: (attempt) => Math.min(50 * attempt, 500),
         });
   // Without a listener, a lost connection would end the process.
   let said = false;
   client.on('error', (error: Error) => {
-    if (!said) log.warn({ err: error }, 'Redis is away');
+    if (!said) log.warn({ err: error, hint: hintOf(error) }, 'Redis is away');
     said = true;
   });
   client.on('ready', () => {

@@ -18,7 +18,7 @@ let own: OwnCluster;
 let redis: RedisClient;
 beforeAll(async () => {
   own = await startOwnCluster();
-  redis = connectRedis(own.urls, createLog('test', 'silent'));
+  redis = connectRedis({ urls: own.urls }, createLog('test', 'silent'));
   await vi.waitFor(() => redis.ping(), 20_000);
 });
 afterAll(async () => {
@@ -81,7 +81,7 @@ test.each(['the same process', 'another process'])(
   async (to) => {
     const sale = await loadTestSale(redis, { limit: 5 });
     const { productId, keys, fence } = sale;
-    const beside = connectRedis(own.urls, createLog('test', 'silent'));
+    const beside = connectRedis({ urls: own.urls }, createLog('test', 'silent'));
     await vi.waitFor(() => beside.hgetall(keys.sale), 10_000);
     const purchases = [sale.purchase(), sale.purchase()];
     // The script is known to the node, so that it runs at the first attempt.

@@ -45,7 +45,7 @@ test('more ids than one call takes, and a sale that Redis does not have', async 
 });
 
 test('throws where Redis is away', async () => {
-  const away = connectRedis(['redis://127.0.0.1:1'], createLog('test', 'silent'));
+  const away = connectRedis({ urls: ['redis://127.0.0.1:1'] }, createLog('test', 'silent'));
   await expect(findOrders(away, 'p1', ['p1.1234567890123456789012'])).rejects.toThrow();
   away.disconnect();
 });

@@ -9,6 +9,8 @@ import { migrate } from '#functions/persist-order/migrate.ts';
 import { type Say, sayOnStderr } from '#knative/local/say.ts';
 import { createStores } from '#knative/local/stores/stores.ts';
 import { createTopics } from '#knative/local/topics.ts';
+import { kafkaAccessIn } from '#lib/kafka/access.ts';
+import { mysqlAccessIn } from '#lib/mysql/access.ts';
 
 const stateFolder = resolve(import.meta.dirname, '../../.seckill');
 const ownFolderPattern = /^test-(\d+)$/;
@@ -40,8 +42,8 @@ export async function startStack(say: Say = sayOnStderr): Promise<Stack> {
   };
   try {
     const { env } = await stores.start();
-    await createTopics(env.SECKILL_KAFKA_BROKERS);
-    await migrate(env.SECKILL_MYSQL_URL);
+    await createTopics(kafkaAccessIn({ ...process.env, ...env }));
+    await migrate(mysqlAccessIn({ ...process.env, ...env }));
     return {
       env: {
         ...env,

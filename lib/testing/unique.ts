@@ -5,6 +5,7 @@ import { randomBytes } from 'node:crypto';
 import { createConnection } from 'mysql2/promise';
 import { createTopics } from '#knative/local/topics.ts';
 import { readEnvironment } from '#lib/environment.ts';
+import { kafkaAccessIn } from '#lib/kafka/access.ts';
 
 /** Letters and digits that no other test has. */
 export function uniqueName(prefix: string): string {
@@ -19,8 +20,7 @@ export function uniqueProductId(): string {
 /** Makes a topic of this test's own and returns its name. */
 export async function uniqueTopic(partitions: number): Promise<string> {
   const name = uniqueName('test.');
-  const { SECKILL_KAFKA_BROKERS } = readEnvironment(['SECKILL_KAFKA_BROKERS']);
-  await createTopics(SECKILL_KAFKA_BROKERS.join(','), [{ name, partitions }]);
+  await createTopics(kafkaAccessIn(), [{ name, partitions }]);
   return name;
 }
 

@@ -11,8 +11,8 @@ beforeAll(async () => {
 afterAll(() => on.close());
 
 const openLetters = () => {
-  const { brokers, mysql } = on.bench;
-  return countOpenLetters({ brokers, mysql, topics: on.names.topics });
+  const { kafka, mysql } = on.bench;
+  return countOpenLetters({ kafka, mysql, topics: on.names.topics });
 };
 
 test('a letter counts from its death until somebody has decided about it', async () => {

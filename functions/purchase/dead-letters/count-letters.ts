@@ -34,9 +34,9 @@ export async function countOpenLetters(
   return Object.fromEntries(await Promise.all(counts)) as Record<Sink, number>;
 }
 
-async function partitionsOf({ brokers }: Pick<LetterStores, 'brokers'>, topics: readonly string[]) {
+async function partitionsOf({ kafka }: Pick<LetterStores, 'kafka'>, topics: readonly string[]) {
   try {
-    const options = { brokers, isolationLevel: 0, timeoutMs: countTimeoutMs } as const;
+    const options = { kafka, isolationLevel: 0, timeoutMs: countTimeoutMs } as const;
     const { cluster, persistently, close } = await openCluster(options, topics);
     try {
       const held = new Map<string, Awaited<ReturnType<typeof positionsIn>>>();

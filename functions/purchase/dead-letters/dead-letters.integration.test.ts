@@ -368,7 +368,7 @@ test('the same operation, sent twice at once, is noted once', async () => {
 });
 
 test('where Kafka is away, it is said', async () => {
-  const app = on.appWith({ brokers: ['127.0.0.1:1'] });
+  const app = on.appWith({ kafka: { brokers: ['127.0.0.1:1'] } });
   const { status, body } = await ask('', app);
   expect(status).toBe(503);
   expect(body.detail).toContain('Kafka does not answer');
@@ -403,10 +403,7 @@ test('a topic that was made anew has new letters, whatever was decided about the
     await vi.waitFor(async () => {
       expect(await on.admin.listTopics()).not.toContain(topic);
     }, 10_000);
-    await vi.waitFor(
-      () => createTopics(on.bench.brokers.join(','), [{ name: topic, partitions: 3 }]),
-      10_000,
-    );
+    await vi.waitFor(() => createTopics(on.bench.kafka, [{ name: topic, partitions: 3 }]), 10_000);
     await vi.waitFor(() => on.produce(topic, [aLetter(productId, keys)]), 10_000);
   };
   await make();

@@ -1,5 +1,6 @@
 // What operators do about dead letters: look, replay, drop, and see what a replay came to.
 
+import type { KafkaAccess } from '#lib/kafka/access.ts';
 import { connectProducer } from '#lib/kafka/producer.ts';
 import { readProgress } from '#lib/kafka/read-progress.ts';
 import type { MysqlClient } from '#lib/mysql/connect.ts';
@@ -30,7 +31,7 @@ export interface DeadLetters {
 }
 
 interface Dependencies {
-  readonly brokers: readonly string[];
+  readonly kafka: KafkaAccess;
   readonly mysql: MysqlClient;
   readonly signingKeys: readonly string[];
 }
@@ -41,13 +42,13 @@ export type LetterNames = Pick<ProgressDependencies, 'topics' | 'ordersTopic' | 
 const realNames: LetterNames = { topics: deadLetterTopics, ordersTopic, groups: consumerGroups };
 
 export function createDeadLetters(
-  { brokers, mysql, signingKeys }: Dependencies,
+  { kafka, mysql, signingKeys }: Dependencies,
   names = realNames,
 ): DeadLetters {
   const dependencies = {
-    ...{ brokers, mysql, signingKeys, ...names },
-    connect: () => connectProducer(brokers),
-    readProgress: () => readProgress(brokers, names.ordersTopic, Object.values(names.groups)),
+    ...{ kafka, mysql, signingKeys, ...names },
+    connect: () => connectProducer(kafka),
+    readProgress: () => readProgress(kafka, names.ordersTopic, Object.values(names.groups)),
   };
   return {
     list: (asked) => listLetters(dependencies, asked),

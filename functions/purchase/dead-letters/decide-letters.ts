@@ -83,15 +83,15 @@ export async function replayLetters(
   operation: Operation,
   force: boolean,
 ): Promise<Decided[]> {
-  const { brokers, ordersTopic, topics, signingKeys } = dependencies;
+  const { kafka, ordersTopic, topics, signingKeys } = dependencies;
   const cases = await casesOf(dependencies, places);
   const isFit = ({ record: letter }: Case) => force || isOurs(letter, signingKeys);
   const asked = { action: 'replayed', force, isFit } as const;
   return decide(dependencies, cases, operation, asked, async (chosen) => {
-    const { ends: deadEnds } = await markTopics(brokers, Object.values(topics));
+    const { ends: deadEnds } = await markTopics(kafka, Object.values(topics));
     const messages = chosen.map(({ place, record: letter }) => messageOf(place.sink, letter));
     await publish(dependencies, messages);
-    const { ends } = await markTopics(brokers, [ordersTopic]);
+    const { ends } = await markTopics(kafka, [ordersTopic]);
     const partitions = new Set(messages.map(({ partition }) => String(partition)));
     const awaited = Object.entries(ends[ordersTopic] ?? {}).filter(([id]) => partitions.has(id));
     return { deadEnds, awaited: { [ordersTopic]: Object.fromEntries(awaited) } };

@@ -4,6 +4,7 @@
 import { type Admin, Kafka, type Message as KafkaMessage, logLevel } from 'kafkajs';
 import { createTopics } from '#knative/local/topics.ts';
 import { sign } from '#lib/http/signature.ts';
+import { kafkaConfigOf } from '#lib/kafka/access.ts';
 import { type RawRecord, readRecords } from '#lib/kafka/read-records.ts';
 import { ordersPartitions } from '#lib/names.ts';
 import { batchIdOf, eventAttributes, type OrderEvent } from '#lib/order-event.ts';
@@ -26,7 +27,7 @@ export interface LetterBench {
   readonly admin: Admin;
   /** An app on these topics, with a store of its own where one is given. */
   appWith(
-    stores: Partial<Pick<Bench, 'mysql' | 'brokers'>>,
+    stores: Partial<Pick<Bench, 'mysql' | 'kafka'>>,
     overrides?: Partial<AppDependencies>,
   ): TestApp;
   produce(topic: string, records: readonly Record[]): Promise<void>;
@@ -39,19 +40,19 @@ export interface LetterBench {
 
 export async function openLetterBench(): Promise<LetterBench> {
   const bench = await openOwnBench();
-  const { brokers } = bench;
+  const { kafka } = bench;
   const names = {
     topics: { 'persist-order': uniqueName('test.dead.'), 'update-rank': uniqueName('test.dead.') },
     ordersTopic: uniqueName('test.orders.'),
     groups: { 'persist-order': uniqueName('test-'), 'update-rank': uniqueName('test-') },
   };
-  await createTopics(brokers.join(','), [
+  await createTopics(kafka, [
     { name: names.ordersTopic, partitions: ordersPartitions },
     ...Object.values(names.topics).map((name) => ({ name, partitions: 3 })),
   ]);
-  const kafka = new Kafka({ brokers: [...brokers], logLevel: logLevel.NOTHING });
-  const producer = kafka.producer({ idempotent: true, maxInFlightRequests: 1 });
-  const admin = kafka.admin();
+  const client = new Kafka({ ...kafkaConfigOf(kafka), logLevel: logLevel.NOTHING });
+  const producer = client.producer({ idempotent: true, maxInFlightRequests: 1 });
+  const admin = client.admin();
   await Promise.all([producer.connect(), admin.connect()]);
   const instance = bench.instance();
   const appWith: LetterBench['appWith'] = (stores, overrides = {}) => {
@@ -66,7 +67,7 @@ export async function openLetterBench(): Promise<LetterBench> {
     },
     async published() {
       const records: RawRecord[] = [];
-      for await (const one of readRecords({ brokers, topic: names.ordersTopic })) records.push(one);
+      for await (const one of readRecords({ kafka, topic: names.ordersTopic })) records.push(one);
       return records;
     },
     async deliverAll() {

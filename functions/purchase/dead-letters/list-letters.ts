@@ -2,6 +2,7 @@
 // steps between which buyers' turns go on; what it did not come to is left to the next one.
 
 import { setImmediate } from 'node:timers/promises';
+import type { KafkaAccess } from '#lib/kafka/access.ts';
 import { type Place, type RawRecord, readRecords, readRecordsAt } from '#lib/kafka/read-records.ts';
 import type { MysqlClient } from '#lib/mysql/connect.ts';
 import { type Decision, decisionOf, readDecisions } from './decisions.ts';
@@ -15,7 +16,7 @@ import {
 } from './letter.ts';
 
 export interface LetterStores {
-  readonly brokers: readonly string[];
+  readonly kafka: KafkaAccess;
   readonly mysql: MysqlClient;
   readonly signingKeys: readonly string[];
   /** Where each sink's dead letters lie. */

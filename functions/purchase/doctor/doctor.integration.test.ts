@@ -14,6 +14,7 @@ import type { Diagnosis } from '#lib/diagnosis.ts';
 import { readEnvironment } from '#lib/environment.ts';
 import { connectEtcd } from '#lib/etcd/connect.ts';
 import { inspectEtcd } from '#lib/etcd/inspect.ts';
+import { kafkaConfigOf } from '#lib/kafka/access.ts';
 import { connectMysql } from '#lib/mysql/connect.ts';
 import { products } from '#lib/mysql/schema.ts';
 import { saleKeys } from '#lib/names.ts';
@@ -45,8 +46,8 @@ afterAll(async () => {
 
 /** The stores as they should be, but for what a test sets wrongly; nobody consumes here. */
 function examine(overrides: Partial<DoctorDependencies> = {}): Promise<Diagnosis> {
-  const { redis, mysql, brokers } = bench;
-  const well = { redis, mysql, etcd, kafkaBrokers: brokers, topics, groups: [] };
+  const { redis, mysql, kafka } = bench;
+  const well = { redis, mysql, etcd, kafka, topics, groups: [] };
   return createDoctor({ ...well, ...overrides })();
 }
 
@@ -60,7 +61,7 @@ const found = ({ checks }: Diagnosis, area: string, name: string) =>
 
 async function ownRedis(): Promise<{ store: OwnStore; redis: RedisClient }> {
   const store = await startOwnStore(redisStore);
-  const redis = connectRedis([store.address], log);
+  const redis = connectRedis({ urls: [store.address] }, log);
   closers.push(async () => {
     redis.disconnect();
     await store.remove();
@@ -111,11 +112,11 @@ test('a store that is away leaves its own checks open, and no others', async () 
   await bench.mysql.db.delete(products).where(eq(products.productId, settled));
 
   const nobody = `127.0.0.1:${await choosePort()}`;
-  const mysql = connectMysql(`mysql://nobody:secret-word@${nobody}/none`, 1);
+  const mysql = connectMysql({ url: `mysql://nobody:secret-word@${nobody}/none` }, 1);
   closers.push(() => mysql.pool.end());
   const without = await examine({
     mysql,
-    kafkaBrokers: [nobody],
+    kafka: { brokers: [nobody] },
     etcd: { endpoints: [`http://${nobody}`] },
   });
   expect(faultsIn(without)).toEqual([
@@ -130,9 +131,9 @@ test('a store that is away leaves its own checks open, and no others', async () 
 
 test('a Redis Cluster is looked at node by node, and one of its nodes alone is no Redis', async () => {
   const cluster = await startOwnCluster();
-  const redis = connectRedis(cluster.urls, log);
+  const redis = connectRedis({ urls: cluster.urls }, log);
   const [one = ''] = cluster.urls;
-  const alone = connectRedis([one], log);
+  const alone = connectRedis({ urls: [one] }, log);
   closers.push(async () => {
     redis.disconnect();
     alone.disconnect();
@@ -168,9 +169,9 @@ test('topics that are missing or have too few partitions are told of', async () 
 });
 
 test('a topic that forgets, and a group that nobody is in, are told of', async () => {
-  const kafka = new Kafka({ brokers: [...bench.brokers], logLevel: logLevel.NOTHING });
+  const client = new Kafka({ ...kafkaConfigOf(bench.kafka), logLevel: logLevel.NOTHING });
   const name = uniqueName('test.');
-  const admin = kafka.admin();
+  const admin = client.admin();
   await admin.connect();
   const configEntries = Object.entries({
     'retention.ms': '3600000',
@@ -189,7 +190,7 @@ test('a topic that forgets, and a group that nobody is in, are told of', async (
   const retention = found(diagnosis, 'Kafka', 'retention');
   expect(retention?.found).toBe(`${name} keeps 1 h; ${name} is cleaned up by "compact"`);
 
-  const consumer = kafka.consumer({ groupId: group });
+  const consumer = client.consumer({ groupId: group });
   closers.push(() => consumer.disconnect());
   await consumer.connect();
   await consumer.subscribe({ topic: name });
@@ -240,25 +241,25 @@ test('a MySQL without the last migration, and one without any, are told of', asy
   const last = journal.entries.pop()?.tag ?? '';
   writeFileSync(file, JSON.stringify(journal));
   const url = await uniqueDatabase();
-  const mysql = connectMysql(url, 2);
+  const mysql = connectMysql({ url: url }, 2);
   closers.push(() => mysql.pool.end());
   const { todo } = found(await examine({ mysql }), 'MySQL', 'schema') ?? {};
   expect(todo).toContain('run the migration Job');
 
-  await migrate(url, folder);
+  await migrate({ url: url }, folder);
   rmSync(folder, { recursive: true });
   const diagnosis = await examine({ mysql });
   expect(faultsIn(diagnosis)).toEqual(['Kafka replication advice', 'MySQL schema wrong']);
   expect(found(diagnosis, 'MySQL', 'schema')?.found).toBe(`not applied: ${last}`);
 
-  await migrate(url);
+  await migrate({ url: url });
   expect(faultsIn(await examine({ mysql }))).toEqual(['Kafka replication advice']);
 });
 
 test('a password that is refused is a fault of ours, not a store that is away', async () => {
   const url = new URL(await uniqueDatabase());
   url.password = 'not-the-one';
-  const mysql = connectMysql(url.href, 1);
+  const mysql = connectMysql({ url: url.href }, 1);
   closers.push(() => mysql.pool.end());
   const diagnosis = await examine({ mysql });
   expect(faultsIn(diagnosis)).toContain('MySQL reachable wrong');

@@ -3,8 +3,9 @@
 
 import journal from '#functions/persist-order/migrations/meta/_journal.json' with { type: 'json' };
 import { type Check, checksOf, type Diagnosis, diagnosisOf } from '#lib/diagnosis.ts';
+import type { EtcdAccess } from '#lib/etcd/access.ts';
 import { type EtcdMember, inspectEtcd } from '#lib/etcd/inspect.ts';
-import type { EtcdOptions } from '#lib/etcd/members.ts';
+import type { KafkaAccess } from '#lib/kafka/access.ts';
 import { inspectKafka } from '#lib/kafka/inspect.ts';
 import type { MysqlClient } from '#lib/mysql/connect.ts';
 import { mysqlErrorOf } from '#lib/mysql/error.ts';
@@ -21,8 +22,8 @@ import { checkSales } from './sales.ts';
 export interface DoctorDependencies {
   readonly redis: RedisClient;
   readonly mysql: MysqlClient;
-  readonly etcd: EtcdOptions;
-  readonly kafkaBrokers: readonly string[];
+  readonly etcd: EtcdAccess;
+  readonly kafka: KafkaAccess;
   /** Where they are others than the system's own. */
   readonly topics?: readonly ExpectedTopic[];
   readonly groups?: readonly string[];
@@ -53,12 +54,12 @@ export function createDoctor(dependencies: DoctorDependencies): () => Promise<Di
 }
 
 async function checkKafka({
-  kafkaBrokers,
+  kafka,
   topics = allTopics,
   groups = Object.values(consumerGroups),
 }: DoctorDependencies): Promise<Check[]> {
   const names = { topics: topics.map(({ name }) => name), groups };
-  return judgeKafka(await inspectKafka(kafkaBrokers, names), topics);
+  return judgeKafka(await inspectKafka(kafka, names), topics);
 }
 
 function checkEtcd(members: readonly EtcdMember[]): Check[] {

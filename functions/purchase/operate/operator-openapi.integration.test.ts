@@ -27,8 +27,8 @@ afterAll(() => on.close());
 
 /** As `main.ts` does it, where both sinks have answered for everything. */
 function reconcileThere(productId: string, dryRun: boolean) {
-  const { redis, mysql, brokers, signingKeys } = bench;
-  const { readEvents } = eventLogOf({ brokers, signingKeys });
+  const { redis, mysql, kafka, signingKeys } = bench;
+  const { readEvents } = eventLogOf({ kafka, signingKeys });
   const readProgress = () =>
     Promise.resolve({ committed: new Map(), ends: new Map(), complete: true });
   const { seller, publisher } = instance;

@@ -2,6 +2,7 @@
 // lose what was acknowledged but never became a row.
 
 import { isSigned } from '#lib/http/signature.ts';
+import type { KafkaAccess } from '#lib/kafka/access.ts';
 import { readTopic } from '#lib/kafka/read-topic.ts';
 import { markTopics, type TopicMarks } from '#lib/kafka/topic-marks.ts';
 import { deadLetterTopics, eventType, ordersTopic } from '#lib/names.ts';
@@ -30,7 +31,7 @@ export interface EventLog {
 }
 
 interface Dependencies {
-  readonly brokers: readonly string[];
+  readonly kafka: KafkaAccess;
   /** All that were in use while the topic's records were written. */
   readonly signingKeys: readonly string[];
 }
@@ -38,14 +39,14 @@ interface Dependencies {
 /** What is sold from now on lies behind earlier marks, too: many rebuilds at once share them. */
 const marksSharedMs = 1_000;
 
-export function eventLogOf({ brokers, signingKeys }: Dependencies): EventLog {
+export function eventLogOf({ kafka, signingKeys }: Dependencies): EventLog {
   const topics = [ordersTopic, ...Object.values(deadLetterTopics)];
   let shared: { readonly untilMs: number; readonly marks: Promise<TopicMarks> } | undefined;
   return {
     mark() {
       const nowMs = performance.now();
       if (shared && nowMs < shared.untilMs) return shared.marks;
-      const marks = markTopics(brokers, topics);
+      const marks = markTopics(kafka, topics);
       shared = { untilMs: nowMs + marksSharedMs, marks };
       marks.catch(() => {
         shared = undefined;
@@ -55,7 +56,7 @@ export function eventLogOf({ brokers, signingKeys }: Dependencies): EventLog {
     async *readEvents(productId, since) {
       for (const topic of [ordersTopic, deadLetterTopics['persist-order']]) {
         const records = readTopic({
-          ...{ brokers, topic, since },
+          ...{ kafka, topic, since },
           // We send without transactions: what was acknowledged counts, whoever's is open before.
           uncommittedToo: true,
           filter: (headers) => headers.ce_subject === productId,

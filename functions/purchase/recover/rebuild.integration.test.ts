@@ -85,7 +85,7 @@ describe('Redis has lost the sale', () => {
 
   test('Redis is killed and started again, with the last second missing or not', async () => {
     const store = await startOwnStore(redisStore);
-    const client = connectRedis([store.address], log);
+    const client = connectRedis({ urls: [store.address] }, log);
     try {
       const productId = await bench.product({ stock: 10 });
       const { seller, rebuilds } = bench.instance({ redis: client });
@@ -174,7 +174,7 @@ describe('what Kafka holds', () => {
       ce_subject: productId,
       ce_signature: others.signature ?? sign(bench.signingKeys, batchId, value),
     };
-    const producer = await connectProducer(bench.brokers);
+    const producer = await connectProducer(bench.kafka);
     await producer.send(topic, [{ partition: 0, headers, value }]);
     producer.discard();
   }
@@ -415,7 +415,7 @@ describe('what Kafka holds', () => {
       const [first, second, ...more] = await notesOf(productId);
       expect(more).toEqual([]);
       expect([first?.generation, second?.generation]).toEqual([1, 2]);
-      const { ends } = await markTopics(bench.brokers, Object.keys(first?.topicEnds ?? {}));
+      const { ends } = await markTopics(bench.kafka, Object.keys(first?.topicEnds ?? {}));
       expect(Object.keys(ends).sort()).toEqual(topics.map(({ name }) => name).sort());
       const sum = (all: TopicEnds | undefined) =>
         Object.values(all?.[ordersTopic] ?? {}).reduce((total, end) => total + end, 0);

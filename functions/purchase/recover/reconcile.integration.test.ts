@@ -42,10 +42,10 @@ afterAll(() => bench.close());
 const delivered = () => Promise.resolve({ committed: new Map(), ends: new Map(), complete: true });
 
 function dependencies(overrides: Partial<ReconcileDependencies> = {}): ReconcileDependencies {
-  const { redis, mysql, brokers, signingKeys } = bench;
+  const { redis, mysql, kafka, signingKeys } = bench;
   return {
     ...{ redis, mysql, log, seller: instance.seller, publisher: instance.publisher },
-    readEvents: eventLogOf({ brokers, signingKeys }).readEvents,
+    readEvents: eventLogOf({ kafka, signingKeys }).readEvents,
     readProgress: delivered,
     deliveryWaitMs: 0,
     ...overrides,

@@ -15,7 +15,7 @@ let store: OwnStore;
 let bench: Bench;
 beforeAll(async () => {
   store = await startOwnStore(mysqlStore);
-  await migrate(store.address);
+  await migrate({ url: store.address });
   bench = openBench(store.address);
 });
 afterAll(async () => {

@@ -71,7 +71,7 @@ export function createPurchase(
   const { lock = unchanged, kafkaClient = unchanged, connect = unchanged } = without;
   const createClient = () => kafkaClient(kafka.createClient());
   const publisher = createPublisher({
-    connect: connect(() => connectProducer(['simulated:1'], createClient)),
+    connect: connect(() => connectProducer({ brokers: ['simulated:1'] }, createClient)),
     signingKeys,
   });
   const eventLog = kafka.eventLog();

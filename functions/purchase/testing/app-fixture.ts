@@ -5,7 +5,8 @@ import { vi } from 'vitest';
 import { recordBatch } from '#lib/board/board.ts';
 import { check } from '#lib/checker/check.ts';
 import { collectFacts } from '#lib/checker/collect.ts';
-import { readEnvironment } from '#lib/environment.ts';
+import { etcdNames, readEnvironment } from '#lib/environment.ts';
+import { etcdAccessOf } from '#lib/etcd/access.ts';
 import { createReadiness } from '#lib/http/serve.ts';
 import {
   operationHeader,
@@ -53,25 +54,21 @@ export function openApp(
   { seller }: Pick<Instance, 'seller'>,
   overrides: Partial<AppDependencies> = {},
 ): TestApp {
-  const { redis, mysql, brokers, signingKeys } = bench;
+  const { redis, mysql, kafka, signingKeys } = bench;
   const stores = { redis: overrides.redis ?? redis, mysql: overrides.mysql ?? mysql };
   const app = createApp({
     ...stores,
     seller,
     decide: createDecide({ ...stores, seller }),
     verify: async (productId) =>
-      check(await collectFacts({ ...stores, kafkaBrokers: brokers, signingKeys }, productId)),
+      check(await collectFacts({ ...stores, kafka, signingKeys }, productId)),
     tick: createUpkeep(
       () => drainAll({ ...stores, seller, log }),
       () => Promise.resolve(0),
       log,
     ).tick,
-    deadLetters: createDeadLetters({ ...stores, brokers, signingKeys }),
-    doctor: createDoctor({
-      ...stores,
-      etcd: { endpoints: readEnvironment(['SECKILL_ETCD_ENDPOINTS']).SECKILL_ETCD_ENDPOINTS },
-      kafkaBrokers: brokers,
-    }),
+    deadLetters: createDeadLetters({ ...stores, kafka, signingKeys }),
+    doctor: createDoctor({ ...stores, etcd: etcdAccessOf(readEnvironment(etcdNames)), kafka }),
     reconcile: () => Promise.reject(new Error('not of this test')),
     signingKeys,
     readiness: createReadiness(),

@@ -13,6 +13,7 @@ import { lockTtlMs, mysqlSilenceMaxMs, purchaseMysqlConnections } from '#lib/con
 import { readEnvironment } from '#lib/environment.ts';
 import { connectEtcd } from '#lib/etcd/connect.ts';
 import type { EtcdClient } from '#lib/etcd/etcd.ts';
+import { type KafkaAccess, kafkaAccessIn } from '#lib/kafka/access.ts';
 import { connectProducer } from '#lib/kafka/producer.ts';
 import { readTopic } from '#lib/kafka/read-topic.ts';
 import { queuePrefix } from '#lib/lock/keys.ts';
@@ -67,7 +68,7 @@ type Overrides = Partial<SellerDependencies> &
 export interface Bench {
   readonly redis: Redis;
   readonly mysql: MysqlClient;
-  readonly brokers: readonly string[];
+  readonly kafka: KafkaAccess;
   readonly etcd: EtcdClient;
   readonly signingKeys: readonly string[];
   /** Puts a product on sale in MySQL only, open for ever; the first turn loads it. */
@@ -97,7 +98,7 @@ export const aPurchase = (productId: string, spec: Partial<Purchase> = {}): Purc
 /** With a database of its own: what drains all sales does not meet those of other tests. */
 export async function openOwnBench(): Promise<Bench & { readonly mysqlUrl: string }> {
   const mysqlUrl = await uniqueDatabase();
-  await migrate(mysqlUrl);
+  await migrate({ url: mysqlUrl });
   return { ...openBench(mysqlUrl), mysqlUrl };
 }
 
@@ -105,15 +106,14 @@ export async function openOwnBench(): Promise<Bench & { readonly mysqlUrl: strin
 export function openBench(mysqlUrl?: string): Bench {
   const environment = readEnvironment([
     'SECKILL_ETCD_ENDPOINTS',
-    'SECKILL_KAFKA_BROKERS',
     'SECKILL_MYSQL_URL',
     'SECKILL_SIGNING_KEYS',
   ]);
-  const brokers = environment.SECKILL_KAFKA_BROKERS;
+  const kafka = kafkaAccessIn();
   const signingKeys = environment.SECKILL_SIGNING_KEYS;
   const redis = connectTestRedis();
   const url = mysqlUrl ?? environment.SECKILL_MYSQL_URL;
-  const mysql = connectMysql(url, 2 * purchaseMysqlConnections, {
+  const mysql = connectMysql({ url: url }, 2 * purchaseMysqlConnections, {
     silenceMaxMs: mysqlSilenceMaxMs,
   });
   const etcd = connectEtcd({ endpoints: environment.SECKILL_ETCD_ENDPOINTS });
@@ -121,7 +121,7 @@ export function openBench(mysqlUrl?: string): Bench {
   const write = createWrite(mysql.pool, { nowUs: () => Date.now() * 1_000 });
 
   return {
-    ...{ redis, mysql, brokers, etcd, signingKeys },
+    ...{ redis, mysql, kafka, etcd, signingKeys },
     product: (values = {}) => insertProduct(mysql, values),
     async update(productId, values) {
       await mysql.db.update(products).set(values).where(eq(products.productId, productId));
@@ -132,7 +132,7 @@ export function openBench(mysqlUrl?: string): Bench {
       return row;
     },
     instance(overrides = {}) {
-      const stores = { redis: overrides.redis ?? redis, mysql, brokers, etcd, signingKeys };
+      const stores = { redis: overrides.redis ?? redis, mysql, kafka, etcd, signingKeys };
       const made = createInstance(stores, overrides);
       closers.push(made.close);
       return made.instance;
@@ -140,7 +140,7 @@ export function openBench(mysqlUrl?: string): Bench {
     async published(productId) {
       const filter = ({ ce_subject: subject }: { ce_subject?: string }) => subject === productId;
       const records: PublishedRecord[] = [];
-      for await (const { headers, value } of readTopic({ brokers, topic: ordersTopic, filter })) {
+      for await (const { headers, value } of readTopic({ kafka, topic: ordersTopic, filter })) {
         const data = value.toString();
         const event = orderEventSchema.parse(JSON.parse(data));
         records.push({ batchId: headers.ce_id ?? '', data, event });
@@ -204,20 +204,20 @@ export const accepted: PurchaseAnswer = { outcome: 'accepted', quantity: 1 };
 export const replayed: PurchaseAnswer = { outcome: 'replayed', quantity: 1 };
 export const unavailable: PurchaseAnswer = { outcome: 'unavailable' };
 
-type Stores = Pick<Bench, 'mysql' | 'brokers' | 'etcd' | 'signingKeys'> & { redis: RedisClient };
+type Stores = Pick<Bench, 'mysql' | 'kafka' | 'etcd' | 'signingKeys'> & { redis: RedisClient };
 
 function createInstance(
-  { redis, brokers, etcd, signingKeys, ...stores }: Stores,
+  { redis, kafka, etcd, signingKeys, ...stores }: Stores,
   { mysql = stores.mysql, mark, readEvents, rowsTimeoutMs, ...overrides }: Overrides,
 ): { instance: Instance; close: () => Promise<void> } {
   const directory = mkdtempSync(join(tmpdir(), 'seckill-purchase-'));
   const locks = createLockManager({ etcd, directory, ttlMs: lockTtlMs });
-  const real = createPublisher({ connect: () => connectProducer(brokers), signingKeys });
+  const real = createPublisher({ connect: () => connectProducer(kafka), signingKeys });
   const publisher: Publisher = {
     ...real,
     publish: (events) => instance.aroundPublish(() => real.publish(events)),
   };
-  const eventLog = eventLogOf({ brokers, signingKeys });
+  const eventLog = eventLogOf({ kafka, signingKeys });
   const rebuilding: RebuildDependencies = {
     ...{ redis, mysql, publisher },
     mark: mark ?? eventLog.mark,

@@ -162,7 +162,7 @@ export async function startEdge(
   limits: Partial<typeof orderEventsLimits> = {},
 ): Promise<Edge> {
   const log = createLog('test', 'silent');
-  const redis = connectRedis([redisUrl], log);
+  const redis = connectRedis({ urls: [redisUrl] }, log);
   const registry = new Registry();
   const metrics = createEdgeMetrics(registry);
   const purchase = createPurchaseClient(purchaseUrl, signingKeys);

@@ -4,6 +4,7 @@
 import { setTimeout } from 'node:timers/promises';
 import { Redis } from 'ioredis';
 import { createConnection, type RowDataPacket } from 'mysql2/promise';
+import { kafkaAccessIn } from '#lib/kafka/access.ts';
 import { lagOf, readProgress } from '#lib/kafka/read-progress.ts';
 import { consumerGroups, ordersTopic, saleKeys } from '#lib/names.ts';
 import type { Bench, Measure } from './bench.ts';
@@ -78,8 +79,7 @@ async function openLooks(system: System, product: string) {
   const mysql = await createConnection(String(system.env.SECKILL_MYSQL_URL));
   const redis = new Redis(String(system.env.SECKILL_REDIS_URL));
   const groups = Object.values(consumerGroups);
-  const progress = () =>
-    readProgress(String(system.env.SECKILL_KAFKA_BROKERS).split(','), ordersTopic, groups);
+  const progress = () => readProgress(kafkaAccessIn(system.env), ordersTopic, groups);
   const before = await progress();
 
   const sold = async () => Number(await redis.hget(saleKeys(product).sale, 'sold'));

@@ -124,7 +124,7 @@ function prepare(
 }
 
 async function connect({ env }: System): Promise<RedisClient> {
-  const redis = connectRedis([env.SECKILL_REDIS_URL ?? ''], createLog('bench', 'silent'));
+  const redis = connectRedis({ urls: [env.SECKILL_REDIS_URL ?? ''] }, createLog('bench', 'silent'));
   await new Promise<void>((resolve) => redis.once('ready', resolve));
   return redis;
 }

@@ -4,6 +4,8 @@
 import { copyFile, mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { migrate } from '#functions/persist-order/migrate.ts';
+import { kafkaAccessIn } from '#lib/kafka/access.ts';
+import { mysqlAccessIn } from '#lib/mysql/access.ts';
 import { type consumerGroups, deadLetterTopics } from '#lib/names.ts';
 import { buildFunctions, bundle, type FunctionName } from '../build.ts';
 import {
@@ -75,10 +77,7 @@ export async function startSystem(options: SystemOptions): Promise<System> {
   });
   onStarted(() => stores.stop());
   const [{ env: addresses }] = await Promise.all([stores.start(), build(distFolder(folder))]);
-  await Promise.all([
-    migrate(addresses.SECKILL_MYSQL_URL),
-    createTopics(addresses.SECKILL_KAFKA_BROKERS),
-  ]);
+  await Promise.all([migrate(mysqlAccessIn(addresses)), createTopics(kafkaAccessIn(addresses))]);
   const env = environmentOf(addresses, ports, secrets);
   const around = { folder, ports, given, env };
 

@@ -1,20 +1,21 @@
 // How far the sources are, as Kafka and the source runners say.
 
+import type { KafkaAccess } from '#lib/kafka/access.ts';
 import { lagOf, readProgress } from '#lib/kafka/read-progress.ts';
 import { markTopics } from '#lib/kafka/topic-marks.ts';
 import { consumerGroups, deadLetterTopics, ordersTopic } from '#lib/names.ts';
 import type { SourceReport } from '../source-runner/app.ts';
 
 /** Whether both groups have committed everything that the topic holds. */
-export async function isAllCommitted(brokers: readonly string[]): Promise<boolean> {
+export async function isAllCommitted(kafka: KafkaAccess): Promise<boolean> {
   const groups = Object.values(consumerGroups);
-  const progress = await readProgress(brokers, ordersTopic, groups);
+  const progress = await readProgress(kafka, ordersTopic, groups);
   return groups.every((group) => lagOf(group, progress, progress.ends) === 0);
 }
 
 /** How many events are in the dead-letter topics. */
-export async function countDeadLetters(brokers: readonly string[]): Promise<number> {
-  const { ends } = await markTopics(brokers, Object.values(deadLetterTopics));
+export async function countDeadLetters(kafka: KafkaAccess): Promise<number> {
+  const { ends } = await markTopics(kafka, Object.values(deadLetterTopics));
   return Object.values(ends)
     .flatMap((partitions) => Object.values(partitions))
     .reduce((sum, end) => sum + end, 0);

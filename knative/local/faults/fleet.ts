@@ -5,6 +5,8 @@ import { rmSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { Redis } from 'ioredis';
 import { migrate } from '#functions/persist-order/migrate.ts';
+import { kafkaAccessIn } from '#lib/kafka/access.ts';
+import { mysqlAccessIn } from '#lib/mysql/access.ts';
 import { uniqueName } from '#lib/testing/unique.ts';
 import { buildFunctions } from '../build.ts';
 import {
@@ -79,10 +81,7 @@ export async function startFleet({ lockTtlMs }: { lockTtlMs?: number } = {}): Pr
         await redis.quit().catch(() => undefined);
       },
     );
-    await Promise.all([
-      migrate(up.env.SECKILL_MYSQL_URL),
-      createTopics(up.env.SECKILL_KAFKA_BROKERS),
-    ]);
+    await Promise.all([migrate(mysqlAccessIn(up.env)), createTopics(kafkaAccessIn(up.env))]);
     const env = {
       ...up.env,
       SECKILL_URL: `http://127.0.0.1:${ports['ratelimit-edge']}`,

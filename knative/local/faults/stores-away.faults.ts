@@ -3,6 +3,7 @@
 
 import { setTimeout } from 'node:timers/promises';
 import { afterAll, beforeAll, expect, test } from 'vitest';
+import { kafkaAccessIn } from '#lib/kafka/access.ts';
 import { until } from '#lib/testing/runtime.ts';
 import { uniqueProductId } from '#lib/testing/unique.ts';
 import { sayOnStderr } from '../say.ts';
@@ -62,10 +63,10 @@ test.each(cases)('$store is $how for a minute', { timeout: 600_000 }, async (awa
     await crowd.finish();
   }
   await judge(fleet, operator, productId, crowd);
-  const brokers = [String(fleet.env.SECKILL_KAFKA_BROKERS)];
-  expect(await countDeadLetters(brokers)).toBe(0);
+  const kafka = kafkaAccessIn(fleet.env);
+  expect(await countDeadLetters(kafka)).toBe(0);
   await until('all to be committed', caughtUpDeadlineMs, async () =>
-    (await isAllCommitted(brokers)) ? true : undefined,
+    (await isAllCommitted(kafka)) ? true : undefined,
   );
   sayOnStderr('faults', `${away.store} ${away.how}: ${went}; ${crowd.accepted.size} in all, ok`);
 });

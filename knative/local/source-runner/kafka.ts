@@ -1,9 +1,9 @@
 // kafkajs as far as the runner writes with it: a client without noise, and a producer whose
 // answer counts only if it names what was written. `consumer.ts` reads.
 
-import { connect } from 'node:net';
 import { setTimeout as pause } from 'node:timers/promises';
-import { type ISocketFactory, Kafka, logLevel, Partitioners, type Producer } from 'kafkajs';
+import { Kafka, logLevel, Partitioners, type Producer } from 'kafkajs';
+import { connectSocket, type KafkaAccess, kafkaConfigOf } from '#lib/kafka/access.ts';
 import type { Log } from '#lib/telemetry/log.ts';
 
 export type KafkaClient = Kafka;
@@ -25,13 +25,11 @@ const requestTimeoutMs = 10_000;
 const allInSyncReplicas = -1;
 
 /** A client whose own noise goes to the debug log; what matters is said by who uses it. */
-export function createKafka(brokers: readonly string[], log: Log): KafkaClient {
-  const socketFactory: ISocketFactory = ({ host, port, onConnect }) =>
-    connect({ host, port, noDelay: true, keepAlive: true }, onConnect);
+export function createKafka(access: KafkaAccess, log: Log): KafkaClient {
   return new Kafka({
-    brokers: [...brokers],
+    ...kafkaConfigOf(access),
     clientId: 'seckill-source-runner',
-    socketFactory,
+    socketFactory: connectSocket,
     connectionTimeout: connectionTimeoutMs,
     requestTimeout: requestTimeoutMs,
     enforceRequestTimeout: true,

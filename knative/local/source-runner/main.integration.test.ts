@@ -13,7 +13,7 @@ import { kafka } from '../stores/kafka.ts';
 import { createTopics } from '../topics.ts';
 import type { SourceReport } from './app.ts';
 import {
-  brokers,
+  kafka as access,
   closeClients,
   committed,
   events,
@@ -47,7 +47,7 @@ async function run(
   const child = spawn(process.execPath, [join(import.meta.dirname, 'main.ts'), folder], {
     env: {
       PATH: process.env.PATH,
-      SECKILL_KAFKA_BROKERS: brokers().join(','),
+      SECKILL_KAFKA_BROKERS: access().brokers.join(','),
       SECKILL_HOST: '127.0.0.1',
       SECKILL_LOG_LEVEL: 'silent',
       PORT: String(port),
@@ -225,7 +225,7 @@ describe('a KafkaSink', () => {
     expect(await post('/seckill/dead', { 'ce-id': '1' })).toBe(400);
     expect(await post('/seckill/other', event)).toBe(404);
     expect(await post('/seckill/dead', event, 'GET')).toBe(405);
-    await createTopics(brokers().join(','), [{ name: noTopic, partitions: 1 }]);
+    await createTopics(access(), [{ name: noTopic, partitions: 1 }]);
     await vi.waitFor(async () => {
       expect(await post('/seckill/dead', event)).toBe(202);
     }, 20_000);
@@ -289,7 +289,7 @@ test('Kafka away and back: nothing is lost, without a restart', async () => {
   onTestFinished(() => broker.remove());
   const [topic, group] = [uniqueName('test.'), uniqueName('test-group-')];
   const dead = uniqueName('test.dead.');
-  await createTopics(broker.address, [
+  await createTopics({ brokers: [broker.address] }, [
     { name: topic, partitions: 2 },
     { name: dead, partitions: 1 },
   ]);

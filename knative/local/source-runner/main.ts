@@ -1,8 +1,9 @@
 // The source runner: delivers Kafka records to the functions as Knative's KafkaSource dispatcher
 // does. Usage: node main.ts [folder of manifests]
 
-import { readEnvironment } from '#lib/environment.ts';
+import { kafkaNames, readEnvironment } from '#lib/environment.ts';
 import { close, createReadiness, listen, onTermination } from '#lib/http/serve.ts';
+import { kafkaAccessOf } from '#lib/kafka/access.ts';
 import { run } from '#lib/run.ts';
 import { createLog, type Log } from '#lib/telemetry/log.ts';
 import { choosePort } from '../ports.ts';
@@ -20,19 +21,14 @@ interface RunningSource {
 }
 
 async function main(): Promise<void> {
-  const env = readEnvironment([
-    'SECKILL_KAFKA_BROKERS',
-    'SECKILL_LOG_LEVEL',
-    'SECKILL_HOST',
-    'PORT',
-  ]);
+  const env = readEnvironment([...kafkaNames, 'SECKILL_LOG_LEVEL', 'SECKILL_HOST', 'PORT']);
   const port = env.PORT === 0 ? await choosePort() : env.PORT;
   const { sources, sinks } = await readManifests(process.argv[2] ?? 'kafka-sources', {
     kafkaSinksUrl: `http://127.0.0.1:${port}`,
     environment: process.env,
   });
   const log = createLog('source-runner', env.SECKILL_LOG_LEVEL);
-  const kafka = createKafka(env.SECKILL_KAFKA_BROKERS, log);
+  const kafka = createKafka(kafkaAccessOf(env), log);
   const writer = createRecordWriter(kafka, kafkaSinkSendTimeoutMs);
   const readiness = createReadiness();
   const running: RunningSource[] = [];

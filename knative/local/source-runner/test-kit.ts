@@ -7,7 +7,7 @@ import type { AddressInfo } from 'node:net';
 import { type Admin, Kafka, logLevel, type Message, type Producer } from 'kafkajs';
 import { pino } from 'pino';
 import { onTestFinished, vi } from 'vitest';
-import { readEnvironment } from '#lib/environment.ts';
+import { type KafkaAccess, kafkaAccessIn, kafkaConfigOf } from '#lib/kafka/access.ts';
 import { readTopic } from '#lib/kafka/read-topic.ts';
 import { uniqueName } from '#lib/testing/unique.ts';
 import { type Dispatcher, type ResolvedSource, startDispatcher } from './dispatcher.ts';
@@ -38,8 +38,8 @@ export interface TestSink {
 
 export const silent = pino({ level: process.env.DEBUG_SR ?? 'silent' });
 
-export function brokers(): readonly string[] {
-  return readEnvironment(['SECKILL_KAFKA_BROKERS']).SECKILL_KAFKA_BROKERS;
+export function kafka(): KafkaAccess {
+  return kafkaAccessIn();
 }
 
 /** A sink on a free port (or `port`), gone when the test is. */
@@ -99,7 +99,7 @@ export function startSource(
     delivery: { retries: 2, backoff: 'linear', backoffDelayMs: 100, timeoutMs: 5_000 },
     ...parts,
   };
-  const dispatcher = startDispatcher(source, createKafka(brokers(), silent), silent);
+  const dispatcher = startDispatcher(source, createKafka(kafka(), silent), silent);
   let stopped: Promise<void> | undefined;
   const stop = (deadlineMs: number) => (stopped ??= dispatcher.stop(deadlineMs));
   onTestFinished(() => stop(0));
@@ -110,10 +110,10 @@ let shared: Promise<{ producer: Producer; admin: Admin }> | undefined;
 
 async function clients() {
   shared ??= (async () => {
-    const kafka = new Kafka({ brokers: [...brokers()], logLevel: logLevel.NOTHING });
+    const client = new Kafka({ ...kafkaConfigOf(kafka()), logLevel: logLevel.NOTHING });
     // Idempotent: a loaded broker answers late, and a plain resend would write twice.
-    const producer = kafka.producer({ idempotent: true, maxInFlightRequests: 1 });
-    const admin = kafka.admin();
+    const producer = client.producer({ idempotent: true, maxInFlightRequests: 1 });
+    const admin = client.admin();
     await Promise.all([producer.connect(), admin.connect()]);
     return { producer, admin };
   })();
@@ -171,6 +171,6 @@ export async function committed(group: string, topic: string): Promise<readonly 
 /** All records of a topic. */
 export async function recordsOf(topic: string) {
   const records = [];
-  for await (const record of readTopic({ brokers: brokers(), topic })) records.push(record);
+  for await (const record of readTopic({ kafka: kafka(), topic })) records.push(record);
   return records;
 }

@@ -3,6 +3,7 @@
 
 import { rmSync } from 'node:fs';
 import { join, resolve } from 'node:path';
+import { type KafkaAccess, kafkaAccessIn } from '#lib/kafka/access.ts';
 import { uniqueName } from '#lib/testing/unique.ts';
 import { buildFunction, type FunctionName } from '../../build.ts';
 import { choosePorts, distFolder, functionService, sourceRunnerService } from '../../functions.ts';
@@ -13,7 +14,7 @@ import { createMember, type Member } from '../member.ts';
 
 export interface Pods {
   readonly folder: string;
-  readonly brokers: readonly string[];
+  readonly kafka: KafkaAccess;
   /** Where the functions write. */
   readonly mysqlUrl: string;
   readonly redisUrl: string;
@@ -51,7 +52,7 @@ export async function startPods(): Promise<Pods> {
         buildFunction(name, join(distFolder(folder), name), undefined, { crashPoints: true }),
       ),
     ]);
-    await createTopics(up.env.SECKILL_KAFKA_BROKERS);
+    await createTopics(kafkaAccessIn(up.env));
     const env = { ...up.env, SECKILL_SIGNING_KEYS: secrets.signingKey };
     const pods = [await createPod(folder, 'a', env), await createPod(folder, 'b', env)];
     const functions = pods.flatMap((pod) => pod.functions);
@@ -59,7 +60,7 @@ export async function startPods(): Promise<Pods> {
     members.push(...functions, ...runners);
     return {
       ...{ folder, functions, runners, stop },
-      brokers: [env.SECKILL_KAFKA_BROKERS],
+      kafka: kafkaAccessIn(env),
       mysqlUrl: env.SECKILL_MYSQL_URL,
       redisUrl: env.SECKILL_REDIS_URL,
       signingKeys: [secrets.signingKey],

@@ -2,13 +2,14 @@
 // of one event lie in several, and are delivered at the same time.
 
 import { sendBytesMax } from '#lib/constants.ts';
+import type { KafkaAccess } from '#lib/kafka/access.ts';
 import { connectProducer, type EventProducer, type Message } from '#lib/kafka/producer.ts';
 import { KafkaUnavailable } from '#lib/kafka/unavailable.ts';
 import { ordersPartitions, ordersTopic } from '#lib/names.ts';
 import type { Spool } from './spool.ts';
 
 export interface ProduceOptions {
-  readonly brokers: readonly string[];
+  readonly kafka: KafkaAccess;
   readonly spool: Spool;
   /** Which events, in which order. */
   readonly indexes: readonly number[];
@@ -25,7 +26,7 @@ const triesMax = 20;
 /** Resolves when all are in the topic; some may be there once more, as `purchase` would have it. */
 export async function produce(options: ProduceOptions): Promise<void> {
   const { spool, indexes, random, mayGoOn } = options;
-  const sender = createSender(options.brokers);
+  const sender = createSender(options.kafka);
   let parcel: Message[] = [];
   let bytes = 0;
   for (const [sent, index] of indexes.entries()) {
@@ -44,14 +45,14 @@ export async function produce(options: ProduceOptions): Promise<void> {
 }
 
 /** Sends again, by another producer, what Kafka did not acknowledge in time. */
-function createSender(brokers: readonly string[]) {
+function createSender(kafka: KafkaAccess) {
   let producer: EventProducer | undefined;
   const leave = () => {
     producer?.discard();
     producer = undefined;
   };
   const sendOnce = async (messages: readonly Message[]) => {
-    producer ??= await connectProducer(brokers);
+    producer ??= await connectProducer(kafka);
     await producer.send(ordersTopic, messages);
   };
   return {

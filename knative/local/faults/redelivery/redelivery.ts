@@ -147,7 +147,7 @@ class Run {
         (await given.countOrders()) === rowsOf(afterFirst);
       await delivering.send(first, isWritten);
       for (const productId of productIds) await given.raiseGeneration(productId);
-      await delivering.send(second, () => isAllCommitted(pods.brokers));
+      await delivering.send(second, () => isAllCommitted(pods.kafka));
     } finally {
       await delivering.stop();
     }
@@ -174,7 +174,7 @@ class Run {
       /** Sends these events and resolves when all are there and `isDone` says so. */
       send: async (indexes: readonly number[], isDone: () => Promise<boolean>) => {
         const sent = produce({
-          ...{ brokers: pods.brokers, spool, indexes, random: this.#random },
+          ...{ kafka: pods.kafka, spool, indexes, random: this.#random },
           mayGoOn: (count) => killing.mayGoOn((sentBefore + count) / events),
         }).then(() => true);
         for (;;) {
@@ -207,7 +207,7 @@ class Run {
     const { pods, given, clean, progress } = this.#stage;
     const startedAtMs = performance.now();
     const problems = await differencesBetween(given, clean, productIds);
-    const [dead, givenUp] = [await countDeadLetters(pods.brokers), progress.givenUp()];
+    const [dead, givenUp] = [await countDeadLetters(pods.kafka), progress.givenUp()];
     if (dead > 0) problems.push(`${dead} events are in the dead letters`);
     if (givenUp > 0) problems.push(`${givenUp} events were given up`);
     const found = `${await given.countOrders()} orders, ${await given.countUnits()} units sold`;

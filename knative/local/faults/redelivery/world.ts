@@ -46,8 +46,8 @@ export interface WorldOptions {
 
 export async function openWorld(options: WorldOptions): Promise<World> {
   const { mysqlUrl, redisUrl, signingKeys } = options;
-  await migrate(mysqlUrl);
-  const mysql = connectMysql(mysqlUrl, 2);
+  await migrate({ url: mysqlUrl });
+  const mysql = connectMysql({ url: mysqlUrl }, 2);
   const persist = startSink({
     SECKILL_MYSQL_URL: mysqlUrl,
     SECKILL_REDIS_URL: [redisUrl],

@@ -1,9 +1,9 @@
 import { execFile } from 'node:child_process';
 import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { join, resolve } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { buildAll, buildFunction, functionNames } from './build.ts';
+import { buildAll, buildFunction, functionNames, toolNames } from './build.ts';
 
 // Outside the repository, where no node_modules can help a bundle out.
 let folder: string;
@@ -72,6 +72,14 @@ test('kn-seckill is a bundle of its own', async () => {
   const { status, said } = await runBare('kn-seckill/main.cjs', ['--help']);
   expect(said).toContain('Usage: kn-seckill');
   expect(status).toBe(0);
+});
+
+test.each([...functionNames, ...toolNames])('%s does not say where it was built', (name) => {
+  for (const file of filesOf(name).filter((one) => /\.cjs(\.map)?$/.test(one))) {
+    const text = readFileSync(join(folder, name, file), 'utf8');
+    expect(text.includes(resolve('.')), file).toBe(false);
+    expect(text.includes(folder), file).toBe(false);
+  }
 });
 
 test('the edge’s page is made for browsers: one script, no TypeScript', () => {

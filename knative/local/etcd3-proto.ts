@@ -3,10 +3,11 @@
 // bundle instead.
 
 import { readFileSync } from 'node:fs';
-import { dirname, join } from 'node:path';
+import { dirname, join, relative, resolve } from 'node:path';
 import type { Plugin } from 'esbuild';
 import protobufjs, { type INamespace } from 'protobufjs';
 
+const root = resolve(import.meta.dirname, '../..');
 const parsing = /\(0, proto_loader_1\.loadSync\)\(`\$\{__dirname\}\/\.\.\/proto\/rpc\.proto`/;
 const parsed =
   'require("#lib/etcd/service-definitions.ts").serviceDefinitions(require("etcd3:rpc")';
@@ -24,14 +25,15 @@ export const etcd3Proto: Plugin = {
       return { contents: source.replace(parsing, parsed).replace(loader, ''), loader: 'js' };
     });
     build.onResolve({ filter: /^#lib\/etcd\/service-definitions\.ts$/ }, () => ({
-      path: join(import.meta.dirname, '../../lib/etcd/service-definitions.ts'),
+      path: join(root, 'lib/etcd/service-definitions.ts'),
     }));
+    // Its name is in the bundle, which must not say where it was made.
     build.onResolve({ filter: /^etcd3:rpc$/ }, ({ importer }) => ({
-      path: join(dirname(importer), '../proto/rpc.proto'),
+      path: relative(root, join(dirname(importer), '../proto/rpc.proto')),
       namespace: 'etcd3-proto',
     }));
     build.onLoad({ filter: /.*/, namespace: 'etcd3-proto' }, ({ path }) => ({
-      contents: JSON.stringify(messagesIn(path)),
+      contents: JSON.stringify(messagesIn(join(root, path))),
       loader: 'json',
     }));
   },

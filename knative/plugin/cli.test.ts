@@ -308,7 +308,7 @@ describe('sale', () => {
     expect(status).toBe(0);
     expect(JSON.parse(out)).toMatchObject({ settled: true });
     expect(err).toBe(
-      'phone is closed; 2 batches are on their way to Kafka\n' +
+      'phone is closed; 2 orders are on their way to Kafka\n' +
         'phone is closed; accepted orders are on their way to MySQL\n',
     );
     expect(new Set(edge.asked.map(({ operationId }) => operationId)).size).toBe(1);

@@ -59,23 +59,34 @@ function createProgram(io: Io): Command {
     .configureOutput({ writeOut: io.out, writeErr: io.err })
     .configureHelp({ showGlobalOptions: true })
     .addHelpText('after', helpText);
-  addToken(program, io);
+  program.commandsGroup('Sale Commands:');
   addSale(program, io);
-  addOrders(program, io);
-  addDeadLetters(program, io);
-  addErase(program, io);
-  addLimits(program, io);
   addStatus(program, io);
   addVerify(program, io);
-  addDoctor(program, io);
-  addInstall(program, io);
   addReconcile(program, io);
-  addScale(program, io);
+  addOrders(program, io);
+  addDeadLetters(program, io);
+  addLimits(program, io);
+  program.commandsGroup('Cluster Commands:');
+  addInstall(program, io);
+  addDoctor(program, io);
   addSchedule(program, io);
+  addScale(program, io);
+  program.commandsGroup('Other Commands:');
+  addToken(program, io);
+  addErase(program, io);
   return program;
 }
 
 const helpText = `
+From an empty cluster to the end of a sale:
+  $ kn-seckill install three-node && kn-seckill doctor
+  $ kn-seckill sale create phone --name Phone --stock 1000 --price 199900 --limit 1 \\
+      --opens 2026-12-01T20:00:00+08:00 --closes 2026-12-01T20:30:00+08:00
+  $ kn-seckill schedule phone            # instances come before it opens, and go afterwards
+  $ kn-seckill status phone --watch      # while it lasts
+  $ kn-seckill verify phone              # nothing oversold, nothing lost
+
 Which system: --url, else SECKILL_URL, else the local runtime that \`npm start\` began, else the
 Knative route in the cluster of the kubeconfig. An option that names a cluster means that cluster.
 Exit status: 0 it did what was asked, 1 it did not (verify, reconcile: a promise is broken;

@@ -114,7 +114,7 @@ export function withOutput(command: Command): Command {
 /** Adds what a command needs that asks the system. */
 export function withTarget(command: Command): Command {
   return withOutput(command)
-    .option('--url <url>', 'the system (else SECKILL_URL, the local runtime, the route)')
+    .option('--url <url>', 'address of the system (else SECKILL_URL, the local runtime, the route)')
     .option('--token <jwt>', 'operator token (else SECKILL_TOKEN, else signed by SECKILL_JWT_KEY)');
 }
 
@@ -122,9 +122,12 @@ export function withTarget(command: Command): Command {
 export function withCluster(program: Command): Command {
   return program
     .option('--kubeconfig <file>', 'how to reach the cluster (else KUBECONFIG, ~/.kube/config)')
-    .option('--context <name>', 'of the kubeconfig (else its current one)')
-    .option('-n, --namespace <name>', 'where the system is in the cluster (else seckill)')
-    .option('--gateway <url>', 'where requests go in the name of the route (else SECKILL_GATEWAY)');
+    .option('--context <name>', 'which context of the kubeconfig (else its current one)')
+    .option('-n, --namespace <name>', 'namespace of the system in the cluster (else seckill)')
+    .option(
+      '--gateway <url>',
+      "the gateway's address, where the route's name is in no DNS (else SECKILL_GATEWAY)",
+    );
 }
 
 /** Shows examples below the help of a command. */

@@ -39,7 +39,10 @@ export function addLimits(program: Command, io: Io): void {
         'Changes count within a second, on every instance. The tier ip is off until it is set, and ' +
         'needs SECKILL_TRUSTED_PROXIES at the edge; `limits reset ip` turns it off again.',
     );
-  const get = limits.command('get').description('Shows the limits of all tiers.');
+  const get = limits
+    .command('get')
+    .summary('show the limits of all tiers')
+    .description('Shows the limits of all tiers, and of products that have their own.');
   withExamples(withTarget(get), 'limits get').action(async (_: object, command: Command) => {
     const given = invocation(command, io);
     printLimits(await given.edge().ask<Limits>({ method: 'GET', path }), given);
@@ -55,6 +58,7 @@ interface SetOptions extends Limit {
 function addSet(limits: Command, io: Io): void {
   const set = limits
     .command('set')
+    .summary('change the limit of a tier, or of one product')
     .description('Changes the limit of a tier, or of one product.')
     .addArgument(new Argument('<tier>', 'which limit').choices(tiers))
     .requiredOption('--rate <n>', 'requests a second, 1 to 1000000000', wholeNumber(1, amountMax))
@@ -82,7 +86,10 @@ function addSet(limits: Command, io: Io): void {
 function addReset(limits: Command, io: Io): void {
   const reset = limits
     .command('reset')
-    .description('Puts the default limit of a tier back, or takes a product its own.')
+    .summary('put the default limit back')
+    .description(
+      'Puts the default limit of a tier back; with --product, that product has its own no more.',
+    )
     .addArgument(new Argument('<tier>', 'which limit').choices(tiers))
     .option('--product <product>', 'only of this product (tier product)', productId);
   withExamples(withTarget(reset), 'limits reset product --product phone').action(

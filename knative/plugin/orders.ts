@@ -108,6 +108,7 @@ async function listOrders(
 function addShow(orders: Command, io: Io): void {
   const one = orders
     .command('show')
+    .summary('show one order')
     .description('Shows one order: its buyer, its status, and the numbers of its units.')
     .argument('<order>', 'the order id', orderId);
   withExamples(withTarget(one), 'orders show phone.dCJ0VwYAtBYBDuMrkWkmvA').action(

@@ -43,12 +43,29 @@ export function addSale(program: Command, io: Io): void {
   addCreate(sale, io);
   addReads(sale, io);
   addWarm(sale, io);
-  addChange(sale, io, 'open', 'open the sale now, or end a pause');
-  addChange(sale, io, 'pause', 'refuse purchases until it is opened again');
-  addChange(sale, io, 'ignore-unsigned', 'say that events without our signature are not ours');
+  addChange(sale, io, 'open', {
+    summary: 'open the sale now, or end a pause',
+    description:
+      'Opens the sale now instead of at --opens, or ends a pause. In a cluster it starts the ' +
+      'tick that looks after the sale until it is settled.',
+  });
+  addChange(sale, io, 'pause', {
+    summary: 'refuse purchases until it is opened again',
+    description:
+      'Refuses purchases (`paused`) until `sale open`. What was accepted stays accepted; the ' +
+      'sale still closes at its --closes.',
+  });
   addRestock(sale, io);
   addClose(sale, io);
   addLog(sale, io);
+  addChange(sale, io, 'ignore-unsigned', {
+    summary: 'let a rebuild go on past events that no key of ours has signed',
+    description:
+      'Only where the system asks for it: a sale that Redis has lost is not loaded again while ' +
+      'the topic holds orders of it without rows that no signing key of ours has signed. If a ' +
+      'key was lost, bring it back as the second of SECKILL_SIGNING_KEYS instead: those orders ' +
+      'may have been accepted. This says that they were not.',
+  });
 }
 
 function addCreate(sale: Command, io: Io): void {
@@ -62,7 +79,11 @@ function addCreate(sale: Command, io: Io): void {
     .argument('<product>', 'letters, digits, _ and -, at most 64', productId)
     .requiredOption('--name <name>', 'what buyers read')
     .requiredOption('--stock <n>', 'units on sale', wholeNumber(1, stockMax))
-    .requiredOption('--price <cents>', 'of one unit, in cents', wholeNumber(0, unitPriceMax))
+    .requiredOption(
+      '--price <cents>',
+      'of one unit, in the smallest unit of the currency: 199900 is 1999.00 CNY',
+      wholeNumber(0, unitPriceMax),
+    )
     .requiredOption('--limit <n>', 'units each buyer may have', wholeNumber(1, stockMax))
     .option('--opens <time>', 'when purchases begin', moment)
     .option('--closes <time>', 'when purchases end', moment)
@@ -89,7 +110,10 @@ function addCreate(sale: Command, io: Io): void {
 }
 
 function addReads(sale: Command, io: Io): void {
-  const all = sale.command('list').description('Lists all sales, the newest first.');
+  const all = sale
+    .command('list')
+    .summary('list all sales')
+    .description('Lists all sales, the newest first.');
   withExamples(withTarget(all), 'sale list', 'sale list -o json').action(
     async (_: object, command: Command) => {
       const given = invocation(command, io);
@@ -100,7 +124,8 @@ function addReads(sale: Command, io: Io): void {
   );
   const one = sale
     .command('show')
-    .description('Shows one sale.')
+    .summary('show one sale')
+    .description('Shows one sale: what it is, what is left, and its state.')
     .argument('<product>', 'the product', productId);
   withExamples(withTarget(one), 'sale show phone').action(
     async (product: string, _: object, command: Command) => {
@@ -111,11 +136,16 @@ function addReads(sale: Command, io: Io): void {
   );
 }
 
-function addChange(sale: Command, io: Io, verb: string, description: string): void {
+interface Texts {
+  readonly summary: string;
+  readonly description: string;
+}
+
+function addChange(sale: Command, io: Io, verb: string, texts: Texts): void {
   const change = sale
     .command(verb)
-    .summary(description)
-    .description(`${description.charAt(0).toUpperCase()}${description.slice(1)}.`)
+    .summary(texts.summary)
+    .description(texts.description)
     .argument('<product>', 'the product', productId);
   withExamples(withTarget(change), `sale ${verb} phone`).action(
     async (product: string, _: object, command: Command) => {
@@ -159,7 +189,7 @@ export async function closeSale(product: string, waitMs: number, given: Invocati
     }
     const what =
       sale.pending > 0
-        ? `${sale.pending} batches are on their way to Kafka`
+        ? `${sale.pending} orders are on their way to Kafka`
         : 'accepted orders are on their way to MySQL';
     if (performance.now() + closePollMs > deadline) {
       printSale(sale, given);

@@ -164,7 +164,10 @@ function imageOf(edge: KnativeService): string {
 }
 
 function addList(schedule: Command, io: Io): void {
-  const all = schedule.command('list').description('Lists what is scheduled, the next first.');
+  const all = schedule
+    .command('list')
+    .summary('list what is scheduled')
+    .description('Lists what is scheduled, the next first.');
   withExamples(withTarget(all), 'schedule list', 'schedule list -o json').action(
     async (_: object, command: Command) => {
       const given = invocation(command, io);
@@ -212,7 +215,8 @@ function stateOf(run: { startedAt: string | null; succeededAt: string | null }):
 function addDelete(schedule: Command, io: Io): void {
   const one = schedule
     .command('delete')
-    .description('Takes the schedule of a sale away. What it has warmed stays warm.')
+    .summary('take the schedule of a sale away')
+    .description('Takes the schedule of a sale away. What it has warmed stays warm: `scale cool`.')
     .argument('<product>', 'the product', productId);
   withExamples(withTarget(one), 'schedule delete phone').action(
     async (product: string, _: object, command: Command) => {

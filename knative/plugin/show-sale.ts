@@ -14,7 +14,7 @@ export interface Sale {
   readonly stock: number;
   readonly left: number;
   readonly sold: number;
-  /** Batches that Kafka has not acknowledged yet. */
+  /** Orders that Kafka has not acknowledged yet. */
   readonly pending: number;
   readonly state: string;
   readonly opensAt: string | null;

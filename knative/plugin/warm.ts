@@ -19,7 +19,8 @@ export function addWarm(sale: Command, io: Io): void {
     .command('warm')
     .summary('load sales into Redis ahead of their opening')
     .description(
-      'Loads sales into Redis ahead of their opening. With several, each has its own result, ' +
+      'Loads sales into Redis ahead of their opening (`scale warm` brings instances). ' +
+        'With several, each has its own result, ' +
         'and one that fails does not stop the others; then it exits 1.',
     )
     .argument('[products...]', 'the products', collect)

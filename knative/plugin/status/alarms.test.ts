@@ -3,9 +3,11 @@ import type { Look } from './look.ts';
 import { aLook, anInstance, aSale, aStanding, startMs } from './looks-fixture.ts';
 import { createReporter } from './reporter.ts';
 
+const source = { title: 'a test', namespace: 'seckill' };
+
 /** The alarms at the end of these looks, at the seconds they are named by. */
 function alarmsAfter(looks: Readonly<Record<number, Partial<Look>>>) {
-  const reporter = createReporter({ system: 'a test', productId: undefined });
+  const reporter = createReporter({ source, productId: undefined });
   const reports = Object.entries(looks).map(([at, look]) =>
     reporter.report(aLook(Number(at), { instances: everyone(), ...look })),
   );
@@ -119,7 +121,9 @@ test('before an opening the doors have to be ready: by the sale, by the plan, by
 test('instances that cannot start or have restarted are named', () => {
   const failing = { name: 'p-1', state: 'starting', trouble: 'ImagePullBackOff' } as const;
   const [first] = alarmsAfter({ 0: { instances: [...everyone(), anInstance(failing)] } });
-  expect(first?.text).toBe('1 of ratelimit-edge: ImagePullBackOff. See: kubectl describe pod p-1');
+  expect(first?.text).toBe(
+    '1 of ratelimit-edge: ImagePullBackOff. See: kubectl -n seckill describe pod p-1',
+  );
   const restarts = (count: number) => ({ instances: [anInstance({ restarts: count })] });
   expect(codes({ 0: restarts(2) })).toEqual([]);
   expect(codes({ 0: restarts(2), 2: restarts(3), 30: restarts(3) })).toEqual(['restarted']);

@@ -21,6 +21,8 @@ export interface Situation {
   readonly functions: readonly FunctionStatus[];
   readonly perSecond: Figures;
   readonly counting: Pick<Counting, 'last' | 'whole'>;
+  /** How kubectl is called where the instances are. */
+  readonly kubectl: string;
 }
 
 export interface Alarms {
@@ -48,7 +50,7 @@ export function createAlarms(): Alarms {
       ...delivery(situation, sinks),
       ...deadLetters(situation.look),
       ...openings(situation),
-      ...instances(situation.look, restarts),
+      ...instances(situation, restarts),
       ...failures(situation.perSecond),
     ],
   };
@@ -205,18 +207,18 @@ function createRestarts(): Restarts {
   };
 }
 
-function* instances(look: Look, restarts: Restarts): Generator<Alarm> {
+function* instances({ look, kubectl }: Situation, restarts: Restarts): Generator<Alarm> {
   const troubled = Map.groupBy(
     look.instances.filter(({ trouble }) => trouble !== undefined),
     (one) => `${one.function}: ${one.trouble ?? ''}`,
   );
   for (const [what, some] of troubled) {
     const [first] = some;
-    const text = `${some.length} of ${what}. See: kubectl describe pod ${first?.name ?? ''}`;
+    const text = `${some.length} of ${what}. See: ${kubectl} describe pod ${first?.name ?? ''}`;
     yield { code: 'instance_failing', text };
   }
   for (const name of restarts.lately(look)) {
-    const text = `${name} has restarted. See: kubectl logs --previous ${name}`;
+    const text = `${name} has restarted. See: ${kubectl} logs --previous -c user-container ${name}`;
     yield { code: 'restarted', text };
   }
 }

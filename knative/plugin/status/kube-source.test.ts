@@ -137,8 +137,16 @@ test.each([
     undefined,
   ],
   [
-    { conditions: [{ type: 'PodScheduled', status: 'False', message: '0/3 nodes fit' }] },
-    '0/3 nodes fit',
+    {
+      conditions: [
+        {
+          type: 'PodScheduled',
+          status: 'False',
+          message: '0/3 nodes fit: 3 Insufficient cpu. no new claims.',
+        },
+      ],
+    },
+    '0/3 nodes fit: 3 Insufficient cpu',
   ],
 ])('why a pod cannot start is told: %j', async (status, trouble) => {
   const { kube, proxied } = aCluster([aPod('p-1', { status: { phase: 'Pending', ...status } })]);

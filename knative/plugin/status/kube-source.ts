@@ -54,6 +54,7 @@ type KubeToWatch = Pick<Kube, 'context' | 'namespace' | 'list' | 'proxied'>;
 export function kubeSource(kube: KubeToWatch): Source {
   return {
     title: `namespace ${kube.namespace} of ${kube.context}`,
+    namespace: kube.namespace,
     async look(): Promise<Look> {
       const notes = new Set<string>();
       const [pods, wanted, planned] = await Promise.all([
@@ -94,7 +95,10 @@ function instanceOf(pod: Pod, series: readonly Series[] | undefined): Instance {
 
 function troubleOf(pod: Pod): string | undefined {
   const scheduled = conditionOf(pod, 'PodScheduled');
-  if (scheduled?.status === 'False') return scheduled.message ?? scheduled.reason;
+  if (scheduled?.status === 'False') {
+    // Of the scheduler's sentences the first says why.
+    return scheduled.message?.split(/\. |\.$/)[0] ?? scheduled.reason;
+  }
   return (pod.status?.containerStatuses ?? [])
     .map(({ state }) => state?.waiting?.reason)
     .find((reason) => !harmless.has(reason));

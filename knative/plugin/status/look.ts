@@ -51,6 +51,8 @@ export interface Look {
 export interface Source {
   /** What is looked at, in words for people. */
   readonly title: string;
+  /** Of a cluster. */
+  readonly namespace?: string;
   /** Throws where nothing can be seen at all. */
   look(): Promise<Look>;
 }

@@ -5,7 +5,7 @@ import type { Sale } from '#functions/purchase/catalogue.ts';
 import type { Standing } from '#functions/purchase/standing.ts';
 import { createAlarms } from './alarms.ts';
 import { type Counting, createCounting, type Span } from './counting.ts';
-import { type FunctionName, functionNames, type Instance, type Look } from './look.ts';
+import { type FunctionName, functionNames, type Instance, type Look, type Source } from './look.ts';
 import { quantileOf } from './quantile.ts';
 import type { Figures, FunctionStatus, Quantiles, SaleStatus, Status } from './status-document.ts';
 
@@ -16,7 +16,7 @@ export interface Reporter {
 }
 
 export interface ReporterOptions {
-  readonly system: string;
+  readonly source: Pick<Source, 'title' | 'namespace'>;
   /** Only this sale is told of. */
   readonly productId: string | undefined;
   /** What is measured: at least one interval between two looks. */
@@ -29,7 +29,8 @@ const measuredByDefaultMs = 5_000;
 const delayMs = 10_000;
 
 export function createReporter(options: ReporterOptions): Reporter {
-  const { system, productId, measuredMs = measuredByDefaultMs } = options;
+  const { source, productId, measuredMs = measuredByDefaultMs } = options;
+  const kubectl = source.namespace === undefined ? 'kubectl' : `kubectl -n ${source.namespace}`;
   const counting = createCounting();
   const alarms = createAlarms();
   const sold = createPace();
@@ -48,7 +49,7 @@ export function createReporter(options: ReporterOptions): Reporter {
     const told = salesOf(standing, productId);
     return {
       at: new Date(look.atMs).toISOString(),
-      system,
+      system: source.title,
       asleep: look.instances.length === 0,
       measuredSeconds: span.seconds,
       perSecond,
@@ -64,7 +65,7 @@ export function createReporter(options: ReporterOptions): Reporter {
       lagEvents: standing?.lagEvents ?? null,
       deadLetters: standing?.deadLetters ?? null,
       functions,
-      alarms: alarms.judge({ look, told: told ?? [], functions, perSecond, counting }),
+      alarms: alarms.judge({ look, told: told ?? [], functions, perSecond, counting, kubectl }),
       notes: look.notes,
     };
   }

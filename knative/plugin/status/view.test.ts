@@ -23,8 +23,10 @@ const limited = (count: number) => {
   return { ...anInstance({ name: 'edge-3', node: 'n1' }), series };
 };
 
+const source = { title: 'namespace seckill of shop', namespace: 'seckill' };
+
 function reportOf(looks: readonly Look[], productId?: string) {
-  const reporter = createReporter({ system: 'namespace seckill of shop', productId });
+  const reporter = createReporter({ source, productId });
   const reports = looks.map((look) => reporter.report(look));
   const last = reports.at(-1);
   if (last === undefined) throw new Error('no look');

@@ -28,7 +28,7 @@ interface Display {
 
 /** Two looks, an interval apart: the least that makes a rate. */
 export async function lookOnce({ source, productId, intervalMs, given }: Watch): Promise<void> {
-  const reporter = createReporter({ system: source.title, productId });
+  const reporter = createReporter({ source, productId });
   let status = reporter.report(await source.look());
   if (!status.asleep) {
     given.say(`measuring for ${showDuration(intervalMs)} …`);
@@ -48,7 +48,7 @@ export async function lookOnce({ source, productId, intervalMs, given }: Watch):
 export async function watch(options: Watch): Promise<never> {
   const { source, productId, intervalMs, given } = options;
   const { interrupted } = given.io;
-  const reporter = createReporter({ system: source.title, productId });
+  const reporter = createReporter({ source, productId });
   let status = reporter.report(await source.look());
   const display = displayOf(options, reporter);
   try {

@@ -3,6 +3,7 @@ import { chmodSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'nod
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, expect, test } from 'vitest';
+import { nodeOptions } from '../local/node-options.ts';
 import { buildCommand, type Engine, engines, imageNames } from './images.ts';
 
 const containerfile = readFileSync(join(import.meta.dirname, 'Containerfile'), 'utf8');
@@ -26,6 +27,11 @@ test('an image runs as a numbered user and passes arguments on', () => {
   expect(containerfile).toMatch(/^USER 65532:65532$/m);
   expect(containerfile).toMatch(/^ENTRYPOINT \["node", "\/app\/main\.cjs"\]$/m);
   expect(containerfile).not.toMatch(/^CMD/m);
+});
+
+test('an image runs Node as the local runtime does', () => {
+  const [, options] = /^ENV NODE_OPTIONS="(.*)"$/m.exec(containerfile) ?? [];
+  expect(options?.split(' ')).toEqual(nodeOptions);
 });
 
 test.each(engines)('%s is given all that the Containerfile asks for', (engine) => {

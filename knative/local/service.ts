@@ -3,6 +3,7 @@
 
 import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
+import { nodeOptions } from './node-options.ts';
 import { endLeftover, type RunningProcess, startProcess } from './process.ts';
 import { untilReady } from './ready.ts';
 import { type Say, secondsSince } from './say.ts';
@@ -40,7 +41,7 @@ async function run({ name, folder, args, env, port }: Service): Promise<RunningP
   return startProcess({
     name,
     command: process.execPath,
-    args: ['--enable-source-maps', '--disable-warning=TimeoutNegativeWarning', ...args],
+    args: [...nodeOptions, ...args],
     env: { ...env, PORT: String(port), SECKILL_HOST: '127.0.0.1' },
     logFile: join(folder, 'log'),
     pidFile,

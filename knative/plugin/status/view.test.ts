@@ -126,6 +126,7 @@ test('where instances are wanted and none runs yet, it says so', () => {
 test('what was told before everybody went to sleep stays, with its age', () => {
   const report = reportOf([aLook(0, { standing: aStanding() }), aLook(50, {})]);
   expect(textOf(report).join('\n')).toContain('as it was 50 s ago: nobody tells now');
+  expect(textOf(report).join('\n')).not.toContain('Redis ok');
 });
 
 test('what a store or a sale is called cannot control the terminal', () => {

@@ -29,7 +29,9 @@ export interface ViewOptions {
 }
 
 /** The lines of one screen. */
-export function viewOf(status: Status, options: ViewOptions): Line[] {
+export function viewOf(seen: Status, options: ViewOptions): Line[] {
+  // What was left of a sale is worth knowing later, too; that a store answered is not.
+  const status = isOld(seen) ? { ...seen, stores: null, lagEvents: null, deadLetters: null } : seen;
   const { columns } = options;
   const isWanted = status.functions.some(({ wanted }) => wanted !== null && wanted > 0);
   const sleeps = status.asleep && !isWanted;
@@ -116,14 +118,22 @@ function salesOf({ sales, at, standingAt }: Status, { columns, productId }: View
   );
   const more = sales.length - salesMax;
   if (more > 0) lines.push({ text: `… and ${more} more: \`kn-seckill sale list\``, tone: 'quiet' });
-  const ageMs = atMs - Date.parse(standingAt ?? at);
-  const age = showDuration(ageMs);
-  if (ageMs > oldMs) lines.push({ text: `as it was ${age} ago: nobody tells now`, tone: 'quiet' });
+  const age = showDuration(ageMsOf({ at, standingAt }));
+  if (isOld({ at, standingAt }))
+    lines.push({ text: `as it was ${age} ago: nobody tells now`, tone: 'quiet' });
   return lines;
 }
 
 /** Clocks differ a little. */
 const oldMs = 15_000;
+
+function ageMsOf({ at, standingAt }: Pick<Status, 'at' | 'standingAt'>): number {
+  return Date.parse(at) - Date.parse(standingAt ?? at);
+}
+
+function isOld(status: Pick<Status, 'at' | 'standingAt'>): boolean {
+  return ageMsOf(status) > oldMs;
+}
 
 const paceOf = (pace: number | null) => (pace === null ? '…' : showRate(pace));
 

@@ -35,12 +35,27 @@ const stuck: Readonly<Record<string, string>> = {
   CreateContainerError: 'see its events',
 };
 
-export async function checkPods(kube: Kube): Promise<Check[]> {
-  const pods = await kube.list<Pod>(kinds.pod, { labels: part });
-  const faults = pods.flatMap((pod) => {
+interface PodFault {
+  readonly name: string;
+  readonly reason: string;
+  readonly todo: string;
+}
+
+/** The pods of the system that do not run, and do not come to run by themselves. */
+export async function podFaults(kube: Kube): Promise<PodFault[]> {
+  return faultsOf(await kube.list<Pod>(kinds.pod, { labels: part }));
+}
+
+function faultsOf(pods: readonly Pod[]): PodFault[] {
+  return pods.flatMap((pod) => {
     const fault = faultOf(pod);
     return fault ? [{ ...fault, name: pod.metadata.name }] : [];
   });
+}
+
+export async function checkPods(kube: Kube): Promise<Check[]> {
+  const pods = await kube.list<Pod>(kinds.pod, { labels: part });
+  const faults = faultsOf(pods);
   if (faults.length === 0) return [say.ok('pods', `${pods.length} pods, none in trouble`)];
   const told = faults.slice(0, namedMax).map(({ name, reason }) => `${name}: ${reason}`);
   const more = faults.length > namedMax ? [`and ${faults.length - namedMax} more`] : [];

@@ -1,6 +1,7 @@
 // Waits until all that was applied does its work, and says what it waits for.
 
 import { setTimeout } from 'node:timers/promises';
+import { podFaults } from '../doctor/pods.ts';
 import { type Kube, type KubeObject, kinds, refOf } from '../kube/client.ts';
 import { type Progress, progressOf } from './progress.ts';
 
@@ -52,8 +53,9 @@ export async function waitForAll(
       }
     }
     const isOver = waitedMs > timeoutMs || pending.some(({ state }) => state === 'failed');
-    if (pending.length === 0 || isOver) return { pending, remarks };
-    say(`waiting: ${describe(pending)}`);
+    if (pending.length === 0) return { pending, remarks };
+    if (isOver) return { pending: [...pending, ...(await troublesOf(kube))], remarks };
+    say(`waiting: ${describe([...pending, ...(await troublesOf(kube))])}`);
     await setTimeout(pollMs, undefined, { signal: interrupted });
   }
 }
@@ -66,8 +68,25 @@ async function lookAt(kube: Kube, object: KubeObject): Promise<Progress> {
   return progressOf(found) ?? { state: 'done', text: '' };
 }
 
+/** Why it takes so long, where pods are the reason. */
+async function troublesOf(kube: Kube): Promise<Pending[]> {
+  const faults = await podFaults(kube);
+  return faults.map(({ name, reason }) => ({ kind: 'Pod', name, state: 'waiting', text: reason }));
+}
+
+/** What is pending, in one line: those of a kind that wait for the same are named together. */
 export function describe(pending: readonly Pending[]): string {
-  return pending.map(({ kind, name, text }) => `${kind} ${name} (${text})`).join(', ');
+  const names = new Map<string, string[]>();
+  for (const { kind, name, text } of pending) {
+    const key = `${kind}\n${text}`;
+    names.set(key, [...(names.get(key) ?? []), name]);
+  }
+  return [...names]
+    .map(([key, of]) => {
+      const [kind = '', text = ''] = key.split('\n');
+      return `${kind} ${of.join(', ')} (${text.replace(/\.$/, '')})`;
+    })
+    .join('; ');
 }
 
 const isOfKafka = ({ kind }: KubeObject) => kind === 'KafkaSource' || kind === 'KafkaSink';

@@ -1,8 +1,12 @@
 // What a single server cannot be made to show: the loss of a broker, of slots, of a disk.
 
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { expect, test } from 'vitest';
+import { parse } from 'yaml';
 import type { Check } from '#lib/diagnosis.ts';
 import type { KafkaPartition, KafkaState } from '#lib/kafka/inspect.ts';
+import { topics } from '#lib/names.ts';
 import { judgeClocks } from './clocks.ts';
 import { judgeEtcd } from './etcd.ts';
 import { judgeKafka } from './kafka.ts';
@@ -55,6 +59,26 @@ test('a topic that has a partition without a leader', () => {
   const topics = state.topics.map((topic) => ({ ...topic, partitions: [] }));
   const expected = [{ name: 'orders', partitions: 1 }];
   expect(faultsIn(judgeKafka({ ...state, topics }, expected))).toEqual(['leaders wrong']);
+});
+
+test('the topics as they are shipped are well', () => {
+  const file = join(import.meta.dirname, '../../../kafka-sources/topics.yaml');
+  const { data } = parse(readFileSync(file, 'utf8')) as { data: Record<string, string> };
+  const shipped = parse(data['topics.yaml'] ?? '') as {
+    name: string;
+    partitions: number;
+    replicationFactor: number;
+    config: Record<string, unknown>;
+  }[];
+  const state = shipped.map(({ name, partitions, replicationFactor: replicas, config }) => ({
+    ...{ name, exists: true },
+    partitions: Array.from({ length: partitions }, (_, partition) => ({
+      ...{ partition, hasLeader: true, replicas, inSync: replicas },
+    })),
+    settings: new Map(Object.entries(config).map(([key, value]) => [key, String(value)])),
+  }));
+  const checks = judgeKafka({ brokers: 3, topics: state, groups: [] }, topics);
+  expect(checks.filter(({ result }) => result !== 'ok')).toEqual([]);
 });
 
 test('groups that may not be described', () => {

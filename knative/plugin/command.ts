@@ -46,15 +46,15 @@ export interface Invocation {
   /** The system that is meant, asked as an operator. It is found when it is first asked. */
   edge(): Edge;
   /** The cluster that is meant. Throws CliError where none is known. */
-  kube(): Promise<Kube>;
+  readonly kube: () => Promise<Kube>;
   /** What finds the system and signs for it. */
   readonly surroundings: Surroundings;
   /** The system that is meant. Throws CliError where none is known. */
-  target(): Promise<Target>;
+  readonly target: () => Promise<Target>;
   /** One JSON document in one line, or what people read. */
   print(value: unknown, forPeople: () => string): void;
   /** Says on standard error what is waited for, the same thing only once. */
-  say(text: string): void;
+  readonly say: (text: string) => void;
 }
 
 /** Reads the common options of a command that is about to be carried out. */

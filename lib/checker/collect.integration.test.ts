@@ -363,7 +363,7 @@ test('a product that no store knows', async () => {
 });
 
 test('a store that is away is named', async () => {
-  const away = { ...stores(), kafkaBrokers: ['127.0.0.1:1'] };
+  const away = { ...stores(), kafka: { brokers: ['127.0.0.1:1'] } };
   const collecting = collectFacts(away, uniqueProductId(), names);
   await expect(collecting).rejects.toThrow(new StoreUnavailable('Kafka', undefined));
   const noMysql = connectMysql({ url: 'mysql://root@127.0.0.1:1/x' }, 1);

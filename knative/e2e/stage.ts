@@ -1,6 +1,6 @@
 // What every scenario is given, and how it says what it found.
 
-import { createWriteStream, type WriteStream } from 'node:fs';
+import { createWriteStream } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import { type Buyer, type Buyers, createBuyers } from './buyers.ts';
@@ -86,7 +86,11 @@ export async function createSale(
     ...['sale', 'create', productId, '--name', `e2e ${name}`, '--stock', String(stock)],
     ...['--price', '100', '--limit', '1', ...(opens === undefined ? [] : ['--opens', opens])],
   );
-  atTheEnd(`close ${productId}`, () => shop.tell('sale', 'close', productId, '--wait', '60s'));
+  let isSettled = false;
+  // Once it is settled, asking again would only wake what has gone to sleep.
+  atTheEnd(`close ${productId}`, async () => {
+    if (!isSettled) await shop.tell('sale', 'close', productId, '--wait', '60s');
+  });
   if (opens === undefined) await shop.ask('sale', 'open', productId);
   const onTold = (purchase: object) => log.write(`${JSON.stringify(purchase)}\n`);
   const buyers = createBuyers({ door, productId, patienceMs, interrupted, onTold });
@@ -94,24 +98,25 @@ export async function createSale(
     productId,
     buyers,
     people: (count) => shop.buyers(count),
-    settle: () => settle(shop, productId, buyers, log),
+    async settle() {
+      log.end();
+      const found = await settle(shop, productId, buyers);
+      isSettled = true;
+      return found;
+    },
   };
 }
 
 /** `verify` has the last word about the stores; the rows, about what clients were told. */
-async function settle(
-  shop: Shop,
-  productId: string,
-  { tally }: Buyers,
-  log: WriteStream,
-): Promise<Found> {
-  log.end();
+async function settle(shop: Shop, productId: string, { tally }: Buyers): Promise<Found> {
   const problems: string[] = [];
   const closed = await shop.tell('sale', 'close', productId, '--wait', '5m');
-  if (closed.status !== 0) problems.push(`sale close exited ${closed.status}: ${closed.stderr}`);
+  if (closed.status !== 0)
+    problems.push(`sale close exited ${closed.status}: ${lastLine(closed.stderr)}`);
   const verified = await shop.tell('verify', productId, '--wait', '60s', '-o', 'json');
   const verify = JSON.parse(verified.stdout) as Record<string, unknown>;
-  if (verified.status !== 0) problems.push(`verify exited ${verified.status}: ${verified.stderr}`);
+  if (verified.status !== 0)
+    problems.push(`verify exited ${verified.status}: ${lastLine(verified.stderr)}`);
   const compared = compare(tally.purchases, await shop.rows(productId));
   problems.push(...problemsOf(compared));
   const { stock, sold, rows, units, oversold, lost, duplicated, ranked, ok } = verify;
@@ -122,6 +127,11 @@ async function settle(
     },
     problems,
   };
+}
+
+/** What a command said in the end; what it waited for came before. */
+export function lastLine(text: string): string {
+  return text.trim().split('\n').at(-1) ?? '';
 }
 
 /** Looks every quarter of a second; rejects when interrupted. */

@@ -6,7 +6,7 @@ import { type Cluster, perNode, serviceNames } from '../cluster.ts';
 import { servedOf } from '../judge.ts';
 import { startStream } from '../load.ts';
 import { output } from '../run.ts';
-import type { Found, Stage } from '../stage.ts';
+import { type Found, lastLine, type Stage } from '../stage.ts';
 import { placesOf } from './spread.ts';
 
 /** How long it stays away: longer than Kubernetes takes to notice (40 to 50 s by default). */
@@ -22,7 +22,7 @@ export async function nodeLoss(stage: Stage): Promise<Found> {
   // More than one of each, so that there is something to lose and something left.
   stage.atTheEnd('scale cool', () => shop.tell('scale', 'cool', '--all'));
   const warmed = await shop.tell('scale', 'warm', '--all', '--to', String(options.warm));
-  if (warmed.status !== 0) throw new Error(`scale warm: ${warmed.stderr.trim()}`);
+  if (warmed.status !== 0) throw new Error(lastLine(warmed.stderr));
   const sale = await stage.newSale({ name: 'node', stock: peopleCount });
   const load = startStream(sale.buyers, await sale.people(peopleCount), options.perSecond);
   await pause(warmMs, undefined, { signal: stage.interrupted });

@@ -6,7 +6,7 @@ import { setTimeout as pause } from 'node:timers/promises';
 import type { Cluster } from '../cluster.ts';
 import { quantile, servedOf } from '../judge.ts';
 import { startStream } from '../load.ts';
-import type { Found, Stage } from '../stage.ts';
+import { type Found, lastLine, type Stage } from '../stage.ts';
 import { placesOf } from './spread.ts';
 import { waitForZero } from './zero.ts';
 
@@ -30,7 +30,7 @@ export async function warm(stage: Stage): Promise<Found> {
   say(
     `${pods.length} instances are ready ${Math.round((opensAtMs - Date.now()) / 1_000)} s before`,
   );
-  const problems = warmed.status === 0 ? [] : [`scale warm exited: ${warmed.stderr.trim()}`];
+  const problems = warmed.status === 0 ? [] : [lastLine(warmed.stderr)];
   if (!isEarly) problems.push(`it took ${warmSeconds} s: the sale had opened by then`);
   const added = (await revisionNames(cluster)).filter((name) => !before.includes(name));
   if (added.length > 0) problems.push(`new revisions: ${added.join(', ')}`);
@@ -45,7 +45,7 @@ export async function warm(stage: Stage): Promise<Found> {
   await load.stop();
   const settled = await sale.settle();
   const cooled = await shop.tell('scale', 'cool', '--all');
-  if (cooled.status !== 0) problems.push(`scale cool exited: ${cooled.stderr.trim()}`);
+  if (cooled.status !== 0) problems.push(lastLine(cooled.stderr));
   const gone = await waitForZero(stage, goneWithinMs);
   if (!gone.isZero) problems.push(`left after scale cool: ${gone.left.join(', ')}`);
   const since = (await revisionNames(cluster)).filter((name) => !before.includes(name));

@@ -27,7 +27,7 @@ afterAll(async () => {
   await store.remove();
 });
 
-const { sale, orders } = saleKeys('shoe');
+const { sale, orders, buyers } = saleKeys('shoe');
 const board = boardKey('shoe', 'speed');
 
 test.each([
@@ -46,6 +46,9 @@ test.each([
   ['purchase', `EVALSHA x 2 ${board} ${marksKey(board)}`],
   ['update-rank', `EVALSHA x 2 ${board} ${marksKey(board)}`],
   ['update-rank', `EXPIRE ${board} 1`],
+  // How the sale stands, and what its buyers have: lib/board/cancelled.ts.
+  ['update-rank', `HMGET ${sale} generation cancels state`],
+  ['update-rank', `HMGET ${buyers} u`],
 ])('%s may %s', async (user, command) => {
   expect(await redis.call('ACL', 'DRYRUN', user, ...command.split(' '))).toBe('OK');
 });

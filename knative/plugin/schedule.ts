@@ -158,7 +158,7 @@ function timesOf(opensAt: string, closesAt: string, warmBefore: number) {
 /** From the registry that the edge is from, and of its release. */
 function imageOf(edge: KnativeService): string {
   const image = edge.spec.template.spec.containers[0]?.image ?? '';
-  const [, registry, tag] = /^(.+\/)ratelimit-edge(:[^:@/]+)?$/.exec(image) ?? [];
+  const [, registry, tag] = /^(.+\/)ratelimit-edge(:[^:@/]+)?(?:@[^/]+)?$/.exec(image) ?? [];
   if (registry === undefined) return `ghcr.io/seckill/kn-seckill:${packageJson.version}`;
   return `${registry}kn-seckill${tag ?? `:${packageJson.version}`}`;
 }
@@ -175,10 +175,15 @@ function addList(schedule: Command, io: Io): void {
       const jobs = await kube.list<CronJob>(kinds.cronJob, { labels: scheduleLabels });
       const rows = jobs
         .map(entryOf)
-        .toSorted((one, other) => (one.opensAt < other.opensAt ? -1 : 1));
+        .toSorted((one, other) => (orderOf(one) < orderOf(other) ? -1 : 1));
       given.print(rows, () => showEntries(rows));
     },
   );
+}
+
+/** By opening; of one sale, first what is done first. */
+function orderOf({ opensAt, product, job }: ReturnType<typeof entryOf>): string {
+  return `${opensAt} ${product} ${job === 'warm' ? 0 : 1}`;
 }
 
 function entryOf({ metadata, spec, status }: CronJob) {

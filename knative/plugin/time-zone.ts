@@ -26,7 +26,7 @@ export function isTimeZone(name: string): boolean {
  */
 export function instantsOf(text: string, timeZone: string): readonly number[] | undefined {
   const [, date, minute, second = ':00'] = localPattern.exec(text) ?? [];
-  const asUtc = Date.parse(`${date ?? ''}T${minute ?? ''}${second}Z`);
+  const asUtc = date === undefined ? Number.NaN : Date.parse(`${date}T${minute ?? ''}${second}Z`);
   if (Number.isNaN(asUtc)) return undefined;
   const found: number[] = [];
   // All offsets there are: whole quarters of an hour.

@@ -98,6 +98,9 @@ function strict(schema: Schema): Schema {
 function ofManifest(schema: Schema): Schema {
   const properties = { ...asSchema(schema['properties']) };
   delete properties['status'];
+  // Every object may say what it is, also where its CRD leaves that unsaid.
+  properties['apiVersion'] ??= { type: 'string' };
+  properties['kind'] ??= { type: 'string' };
   return { ...schema, properties, required: ['apiVersion', 'kind', 'metadata'] };
 }
 

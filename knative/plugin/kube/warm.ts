@@ -99,7 +99,8 @@ function createWarming(
     const labels = { 'serving.knative.dev/revision': revisionName };
     const pods = await kube.list<Pod>(kinds.pod, { labels });
     const ready = pods.filter(isReady);
-    if (ready.length < wanted && performance.now() > lookAt) {
+    const isLast = performance.now() + 2 * pollMs > deadline;
+    if (ready.length < wanted && (isLast || performance.now() > lookAt)) {
       reasons.set(revisionName, await whyNotReady(kube, revision, pods));
     }
     const answer = woken.get(revisionName);

@@ -1,0 +1,324 @@
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { memory } from './kube/claims.ts';
+import { kinds } from './kube/kinds.ts';
+import { type Kit, startKit } from './kube/test-kit.ts';
+
+const minScale = 'autoscaling.knative.dev/min-scale';
+
+let kit: Kit;
+beforeEach(async () => {
+  kit = await startKit();
+});
+afterEach(async () => {
+  await kit.close();
+});
+
+const annotationsOf = (revision: string) => kit.knative.revision(revision).metadata.annotations;
+const patches = () => kit.api.requests.filter(({ verb }) => verb === 'patch');
+
+/** Somebody else writes to the revision. */
+function annotate(revision: string, annotations: Readonly<Record<string, string>>): void {
+  const now = kit.knative.revision(revision);
+  const all = { ...now.metadata.annotations, ...annotations };
+  kit.api.put({ ...now, metadata: { ...now.metadata, annotations: all } });
+}
+
+describe('warm', () => {
+  test('raises min-scale of the live revision, wakes it once and waits until all are ready', async () => {
+    const { status, out, err } = await kit.run(['scale', 'warm', 'purchase', '--to', '3']);
+    expect({ status, err }).toMatchObject({ status: 0 });
+    expect(out).toMatch(/^SERVICE +REVISION +READY +NODES +FIRST ANSWER\n/);
+    expect(out).toMatch(/\npurchase +purchase-00001 +3\/3 +n1 n2 n3 +200 after 0\.\d s\n$/);
+    expect(err).toContain('purchase 1/3 ready');
+    expect(kit.knative.woken).toEqual(new Map([['purchase-00001', 1]]));
+    expect(annotationsOf('purchase-00001')?.[minScale]).toBe('3');
+    // Nothing but autoscaling annotations of the revision: all else would replace its pods.
+    expect(patches()).toHaveLength(1);
+    const [{ resource, body } = { resource: '', body: {} }] = patches();
+    expect(resource).toBe('revisions.serving.knative.dev');
+    expect(Object.keys(body ?? {})).toEqual(['metadata']);
+    for (const name of Object.keys((body?.['metadata'] as { annotations: object }).annotations)) {
+      expect(name).toMatch(/^autoscaling\.knative\.dev/);
+    }
+  }, 20_000);
+
+  test('what is asleep since the autoscaler was started anew comes by the request alone', async () => {
+    kit.knative.addService({ name: 'rank', mood: 'asleep' });
+    const { status } = await kit.run(['scale', 'warm', 'rank', '--to', '1']);
+    expect(status).toBe(0);
+    expect(kit.knative.woken.get('rank-00001')).toBe(1);
+  }, 20_000);
+
+  test('--all takes of each as many as its max-scale allows', async () => {
+    kit.knative.addService({
+      name: 'rank',
+      annotations: { 'autoscaling.knative.dev/maxScale': '2' },
+    });
+    const { out } = await kit.run(['scale', 'warm', '--all', '--to', '3', '-o', 'json']);
+    const warmed = JSON.parse(out) as { service: string; wanted: number; ready: number }[];
+    expect(warmed.map(({ service, wanted, ready }) => [service, wanted, ready])).toEqual([
+      ['ratelimit-edge', 3, 3],
+      ['purchase', 3, 3],
+      ['rank', 2, 2],
+    ]);
+  }, 20_000);
+
+  test('more than max-scale allows is refused before anything is changed', async () => {
+    const { status, err } = await kit.run([
+      'scale',
+      'warm',
+      'ratelimit-edge',
+      'purchase',
+      '--to',
+      '7',
+    ]);
+    expect(status).toBe(1);
+    expect(err).toMatch(/may have 6 instances .+ ask for --to 6/);
+    expect(patches()).toEqual([]);
+  });
+
+  test('an activation-scale that is lower is told before Knative refuses it', async () => {
+    kit.knative.addService({
+      name: 'rank',
+      annotations: { 'autoscaling.knative.dev/activation-scale': '2' },
+    });
+    const { status, err } = await kit.run(['scale', 'warm', 'rank', '--to', '3']);
+    expect({ status, patches: patches() }).toEqual({ status: 1, patches: [] });
+    expect(err).toContain('activation-scale of 2');
+  });
+
+  test('somebody who writes at the same time is not overwritten', async () => {
+    let times = 0;
+    kit.api.before('patch', 'revisions.serving.knative.dev', () => {
+      times += 1;
+      if (times <= 2) annotate('purchase-00001', { 'example.com/note': `${times}` });
+    });
+    const { status } = await kit.run(['scale', 'warm', 'purchase', '--to', '1']);
+    expect({ status, times }).toEqual({ status: 0, times: 3 });
+    expect(annotationsOf('purchase-00001')).toMatchObject({
+      [minScale]: '1',
+      'example.com/note': '2',
+    });
+  }, 20_000);
+
+  test('during a roll-out each revision with traffic has its share, and the next one is awaited', async () => {
+    kit.knative.addRevision('purchase', 'purchase-00002');
+    kit.knative.route('purchase', { 'purchase-00001': 75, 'purchase-00002': 25 });
+    const { out } = await kit.run(['scale', 'warm', 'purchase', '--to', '4', '-o', 'json']);
+    const warmed = JSON.parse(out) as { revision: string; ready: number }[];
+    expect(warmed.map(({ revision, ready }) => [revision, ready])).toEqual([
+      ['purchase-00001', 3],
+      ['purchase-00002', 1],
+    ]);
+  }, 20_000);
+
+  test('a revision that arrives in the middle is warmed, too', async () => {
+    let looks = 0;
+    kit.api.before('list', 'pods', () => {
+      looks += 1;
+      if (looks === 1) {
+        kit.knative.addRevision('purchase', 'purchase-00002');
+        kit.knative.route('purchase', { 'purchase-00001': 100 }, 'purchase-00002');
+      }
+      if (looks === 3) kit.knative.route('purchase', { 'purchase-00002': 100 });
+    });
+    const { status, out, err } = await kit.run(['scale', 'warm', 'purchase', '--to', '2']);
+    expect(status).toBe(0);
+    expect(out).toMatch(/purchase-00002 +2\/2/);
+    expect(err).toContain('purchase-00002 is being rolled out');
+    expect(annotationsOf('purchase-00002')?.[minScale]).toBe('2');
+  }, 20_000);
+
+  const image = 'Back-off pulling image "ghcr.io/seckill/purchase:9.9.9"';
+  test.each([
+    [
+      'the image cannot be pulled',
+      { pod: { containerStatuses: [waiting('ImagePullBackOff', image)] } },
+      `container purchase: ImagePullBackOff: ${image}`,
+    ],
+    [
+      'no node has room',
+      {
+        pod: {
+          conditions: [
+            {
+              ...{ type: 'PodScheduled', status: 'False', reason: 'Unschedulable' },
+              message: '0/3 nodes are available: 3 Insufficient cpu.',
+            },
+          ],
+        },
+      },
+      'Unschedulable: 0/3 nodes are available: 3 Insufficient cpu.',
+    ],
+    [
+      'the probe fails',
+      {
+        pod: { containerStatuses: [{ name: 'purchase', ready: false, state: { running: {} } }] },
+        events: [{ reason: 'Unhealthy', message: 'Readiness probe failed: HTTP 503' }],
+      },
+      'Readiness probe failed: HTTP 503',
+    ],
+    [
+      'it ends again and again',
+      {
+        pod: {
+          containerStatuses: [
+            {
+              ...waiting('CrashLoopBackOff', 'back-off 10s'),
+              lastState: { terminated: { reason: 'OOMKilled', exitCode: 137 } },
+            },
+          ],
+        },
+      },
+      'container purchase ended with 137 (OOMKilled)',
+    ],
+    [
+      'a quota is used up',
+      { quota: 'pods "x" is forbidden: exceeded quota: compute' },
+      'no pod can be made: FailedCreate: pods "x" is forbidden: exceeded quota: compute',
+    ],
+  ])(
+    'a revision that never gets ready: %s',
+    async (_, mood, why) => {
+      kit.knative.addService({ name: 'rank', mood });
+      const args = ['scale', 'warm', 'rank', '--to', '2', '--wait', '2s'];
+      const { status, out, err } = await kit.run([...args, '-o', 'json']);
+      expect(status).toBe(1);
+      expect(JSON.parse(out)).toMatchObject([
+        { wanted: 2, ready: 0, why: expect.stringContaining(why) as unknown },
+      ]);
+      expect(err).toContain(`rank 0/2 ready (`);
+      expect(err).toContain(why);
+      expect(err).toContain('scale cool');
+      // It may still come: what was asked for stands.
+      expect(annotationsOf('rank-00001')?.[minScale]).toBe('2');
+    },
+    20_000,
+  );
+
+  test('without the right to patch revisions it says which is missing and how to check it', async () => {
+    kit.api.forbid('patch', 'revisions.serving.knative.dev');
+    const { status, err } = await kit.run(['scale', 'warm', 'purchase', '--to', '2']);
+    expect(status).toBe(1);
+    expect(err).toContain(
+      'olga may not patch revisions.serving.knative.dev in the namespace seckill',
+    );
+    expect(err).toContain('`kubectl auth can-i patch revisions.serving.knative.dev -n seckill`');
+  });
+
+  test('without the right to wake, to read events or deployments it does what it may', async () => {
+    kit.api.forbid('*', 'services/proxy');
+    kit.api.forbid('*', 'events');
+    kit.api.forbid('*', 'deployments.apps');
+    kit.knative.addService({ name: 'rank', mood: { pod: {} } });
+    const enough = await kit.run(['scale', 'warm', 'purchase', '--to', '2', '-o', 'json']);
+    expect(enough.status).toBe(0);
+    expect(JSON.parse(enough.out)).toMatchObject([
+      {
+        ready: 2,
+        answered: null,
+        why: expect.stringContaining('may not get services/proxy') as unknown,
+      },
+    ]);
+    const few = await kit.run(['scale', 'warm', 'rank', '--to', '2', '--wait', '2s']);
+    expect(few).toMatchObject({ status: 1 });
+    expect(few.err).toContain('rank 0/2 ready');
+  }, 30_000);
+
+  test('Ctrl-C leaves what was raised, and says how to put it back', async () => {
+    kit.knative.addService({ name: 'rank', mood: { pod: {} } });
+    const interrupt = new AbortController();
+    kit.api.before('list', 'pods', () => {
+      interrupt.abort();
+    });
+    const { status, err } = await kit.run(['scale', 'warm', 'rank', '--to', '2'], {
+      interrupted: interrupt.signal,
+    });
+    expect(status).toBe(130);
+    expect(err).toContain('scale cool');
+    expect(annotationsOf('rank-00001')?.[minScale]).toBe('2');
+  }, 20_000);
+
+  test.each([[[]], [['purchase', '--all']]])('names services or takes all: %j', async (args) => {
+    expect(await kit.run(['scale', 'warm', '--to', '2', ...args])).toMatchObject({ status: 64 });
+  });
+
+  test('a service or a namespace that is not there is told', async () => {
+    const none = await kit.run(['scale', 'warm', 'nobody', '--to', '2']);
+    expect(none.status).toBe(1);
+    expect(none.err).toContain('there is no Knative Service nobody in the namespace seckill');
+    const empty = await kit.run(['scale', 'warm', '--all', '--to', '2', '-n', 'elsewhere']);
+    expect(empty.err).toContain('the namespace elsewhere of fake has no Knative Service');
+  });
+
+  test('a cluster without Knative is told', async () => {
+    kit.api.lacks('serving.knative.dev/v1');
+    const { status, err } = await kit.run(['scale', 'warm', '--all', '--to', '2']);
+    expect(status).toBe(1);
+    expect(err).toContain('Is Knative Serving installed?');
+  });
+});
+
+function waiting(reason: string, message: string): object {
+  return { name: 'purchase', ready: false, state: { waiting: { reason, message } } };
+}
+
+describe('cool', () => {
+  const warm = (...more: readonly string[]) =>
+    kit.run(['scale', 'warm', 'purchase', '--wait', '1s', ...more]);
+  const cool = (...more: readonly string[]) => kit.run(['scale', 'cool', 'purchase', ...more]);
+
+  test.each([[undefined], ['0'], ['1']])(
+    'puts a min-scale of %s back',
+    async (before) => {
+      if (before !== undefined) annotate('purchase-00001', { [minScale]: before });
+      const untouched = annotationsOf('purchase-00001');
+      await warm('--to', '2');
+      expect(annotationsOf('purchase-00001')?.[minScale]).toBe('2');
+      const { status, out } = await cool();
+      expect(status).toBe(0);
+      expect(out).toMatch(/purchase +purchase-00001 +restored\n/);
+      expect(annotationsOf('purchase-00001')).toEqual(untouched);
+      expect((await cool()).out).toBe('Nothing was warm.\n');
+    },
+    20_000,
+  );
+
+  test('what was higher before stays as high', async () => {
+    annotate('purchase-00001', { [minScale]: '4' });
+    await warm('--to', '2');
+    expect(annotationsOf('purchase-00001')?.[minScale]).toBe('4');
+    await cool();
+    expect(annotationsOf('purchase-00001')?.[minScale]).toBe('4');
+  }, 20_000);
+
+  test('one sale that ends takes nothing from another', async () => {
+    await warm('--to', '2', '--for', 'phone');
+    await warm('--to', '3', '--for', 'lamp');
+    const { out } = await cool('--for', 'lamp', '-o', 'json');
+    expect(JSON.parse(out)).toMatchObject([{ result: 'held', claims: { phone: 2 } }]);
+    expect(annotationsOf('purchase-00001')?.[minScale]).toBe('2');
+    expect((await cool()).out).toMatch(/not warm; held: 2 for phone\n/);
+    await cool('--force');
+    expect(annotationsOf('purchase-00001')).not.toHaveProperty([minScale]);
+    expect(annotationsOf('purchase-00001')).not.toHaveProperty([memory]);
+  }, 30_000);
+
+  test('what somebody has set by hand meanwhile stands', async () => {
+    await warm('--to', '2');
+    annotate('purchase-00001', { [minScale]: '5' });
+    expect((await cool()).out).toContain('somebody has changed min-scale meanwhile');
+    expect(annotationsOf('purchase-00001')?.[minScale]).toBe('5');
+    expect(annotationsOf('purchase-00001')).not.toHaveProperty([memory]);
+  }, 20_000);
+
+  test('revisions without traffic are put back, too, over several pages', async () => {
+    await warm('--to', '2');
+    kit.knative.addRevision('purchase', 'purchase-00002');
+    kit.knative.route('purchase', { 'purchase-00002': 100 });
+    kit.api.pageSize = 1;
+    await kit.run(['scale', 'cool', '--all']);
+    expect(annotationsOf('purchase-00001')).not.toHaveProperty([minScale]);
+    expect(kit.api.at(kinds.revision, 'purchase-00002')).toBeDefined();
+  }, 20_000);
+});

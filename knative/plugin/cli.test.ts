@@ -110,6 +110,10 @@ const commands = [
   ['limits'],
   ...['get', 'set', 'reset'].map((verb) => ['limits', verb]),
   ['status'],
+  ['scale'],
+  ...['warm', 'cool'].map((verb) => ['scale', verb]),
+  ['schedule'],
+  ...['create', 'list', 'delete'].map((verb) => ['schedule', verb]),
   ['verify'],
   ['reconcile'],
 ];

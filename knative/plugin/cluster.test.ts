@@ -1,12 +1,15 @@
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { jwtVerify } from 'jose';
-import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import { fakeKey } from './fake-edge.ts';
 import { kinds } from './kube/kinds.ts';
 import { type Kit, startKit } from './kube/test-kit.ts';
 import type { Sale } from './show-sale.ts';
 import { tickName } from './tick.ts';
+
+// The client of Kubernetes has a thousand modules, which a busy machine reads for seconds.
+vi.setConfig({ testTimeout: 30_000, hookTimeout: 30_000 });
 
 let kit: Kit;
 beforeEach(async () => {

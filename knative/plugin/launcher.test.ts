@@ -13,6 +13,7 @@ import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { fakeKey, startFakeEdge } from './fake-edge.ts';
+import { startKit } from './kube/test-kit.ts';
 
 const launcher = resolve(import.meta.dirname, 'kn-seckill');
 const root = resolve(import.meta.dirname, '../..');
@@ -59,7 +60,7 @@ test('it runs from anywhere, by its path and through links', async () => {
     expect({ status, err }).toEqual({ status: 0, err: '' });
     expect(out.split('.')).toHaveLength(3);
   }
-});
+}, 30_000);
 
 test('it is found on the path, and by npx in the checkout', async () => {
   symlinkSync(launcher, join(folder, 'kn-seckill'));
@@ -78,7 +79,7 @@ test('the exit status and both outputs are the program’s own', async () => {
   expect(status).toBe(2);
   expect(JSON.parse(out)).toMatchObject({ ok: false });
   expect(err).toMatch(/^kn-seckill: [^\n]+\n$/);
-});
+}, 30_000);
 
 test('Ctrl-C reaches the program, which leaves cleanly', async () => {
   const edge = await startFakeEdge();
@@ -100,6 +101,35 @@ test('a reader that has read enough is no error', async () => {
   expect({ status, err }).toEqual({ status: 0, err: '' });
   expect(out.split('\n')).toHaveLength(2);
 }, 15_000);
+
+/**
+ * What kn does with a plugin (`pkg/plugin/manager.go` of kn 1.23): the executable of that name on
+ * the path, what follows the plugin's name as its arguments, kn's own environment and streams.
+ * Where it fails, kn says so itself and ends with 1.
+ */
+const kn = `#!/bin/sh
+plugin=$1
+shift
+"kn-$plugin" "$@" || { echo "Error: exit status $?" >&2; exit 1; }
+`;
+
+test('kn finds it as a plugin, with a cluster of its environment', async () => {
+  const kit = await startKit();
+  symlinkSync(launcher, join(folder, 'kn-seckill'));
+  writeFileSync(join(folder, 'kn'), kn);
+  chmodSync(join(folder, 'kn'), 0o755);
+  const env = environment({
+    PATH: `${folder}:${process.env.PATH ?? ''}`,
+    KUBECONFIG: kit.kubeconfig,
+  });
+  const call = (...args: readonly string[]) => run(join(folder, 'kn'), ['seckill', ...args], env);
+  const cooled = await call('-n', 'seckill', 'scale', 'cool', '--all', '-o', 'json');
+  expect(cooled).toEqual({ status: 0, out: '[]\n', err: '' });
+  const refused = await call('scale', 'cool', '-n', 'seckill');
+  expect(refused).toMatchObject({ status: 1, out: '' });
+  expect(refused.err).toMatch(/^kn-seckill: name services, or --all\nError: exit status 64\n$/);
+  await kit.close();
+}, 30_000);
 
 /** A checkout with the launcher, in which other files are put. */
 function checkout(files: Readonly<Record<string, string>>): string {

@@ -116,7 +116,7 @@ function route(request: IncomingMessage, url: URL, text: string, state: State): 
   const apiVersion = core ?? group;
   if (apiVersion !== undefined) return json(discovery(apiVersion, state));
   const proxied = proxyPath.exec(pathname);
-  if (proxied !== null) return proxy(proxied, `${url.search}`, request, state);
+  if (proxied !== null) return proxy(proxied, url.search, request, state);
   const [, v1, other, namespace, plural = '', name] = objectPath.exec(pathname) ?? [];
   const version = v1 ?? other ?? '';
   const kind = resources.find((one) => one.apiVersion === version && one.plural === plural);
@@ -225,7 +225,9 @@ function page(all: readonly KubeObject[], query: URLSearchParams, state: State):
   const from = Number(query.get('continue') ?? 0);
   const to = from + Math.min(state.pageSize, Number(query.get('limit') ?? 500));
   // As the real one: what an item is, the list says.
-  const items = fits.slice(from, to).map(({ apiVersion: _, kind: __, ...item }) => item);
+  const items = fits
+    .slice(from, to)
+    .map((object) => ({ ...object, apiVersion: undefined, kind: undefined }));
   return { items, metadata: to < fits.length ? { continue: String(to) } : {} };
 }
 

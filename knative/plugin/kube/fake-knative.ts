@@ -69,7 +69,7 @@ export function createFakeKnative(api: FakeApi): FakeKnative {
         ...kinds.knativeService,
         metadata: { name, namespace, labels: { 'app.kubernetes.io/part-of': 'seckill' } },
         ...{ spec: { template: { spec: { containers: [container] } } } },
-      } as KubeObject);
+      });
       putRevision(api, name, revision, annotations);
       moods.set(revision, { mood, service: name });
       knative.route(name, { [revision]: 100 });
@@ -95,7 +95,7 @@ export function createFakeKnative(api: FakeApi): FakeKnative {
             })),
           },
         },
-      } as KubeObject);
+      });
     },
     revision(name) {
       const revision = api.at(kinds.revision, name);
@@ -116,7 +116,7 @@ function putRevision(
     ...kinds.revision,
     metadata: { name, namespace, labels: labelsOf(service, name), annotations },
     ...{ spec: { containers: [{ image: 'ghcr.io/seckill/some:0.1.0' }] }, status: {} },
-  } as KubeObject);
+  });
 }
 
 interface Step {
@@ -161,7 +161,7 @@ function putPod(
     ...kinds.pod,
     metadata: { name: pod, namespace, labels: labelsOf(service, name) },
     ...{ spec: { nodeName: nodes[index % nodes.length] }, status },
-  } as KubeObject);
+  });
 }
 
 function putEvent(api: FakeApi, pod: string, event: { reason: string; message: string }): void {
@@ -169,7 +169,7 @@ function putEvent(api: FakeApi, pod: string, event: { reason: string; message: s
     ...kinds.event,
     metadata: { name: `${pod}.${event.reason}`, namespace },
     ...{ involvedObject: { name: pod }, lastTimestamp: '2026-11-23T05:00:00Z', ...event },
-  } as KubeObject);
+  });
 }
 
 function putDeployment(api: FakeApi, service: string, name: string, message: string): void {
@@ -178,5 +178,5 @@ function putDeployment(api: FakeApi, service: string, name: string, message: str
     ...kinds.deployment,
     metadata: { name: `${name}-deployment`, namespace, labels: labelsOf(service, name) },
     ...{ spec: { replicas: 1 }, status: { conditions: [failure] } },
-  } as KubeObject);
+  });
 }

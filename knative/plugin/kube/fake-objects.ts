@@ -43,14 +43,9 @@ export function createObjects(admit: Admission) {
     { dryRun = false, isChecked = true } = {},
   ): KubeObject {
     const before = objects.get(idOf(key));
-    const { resourceVersion: _, ...metadata } = object.metadata;
-    const { namespace } = key;
-    const bare = { ...object, metadata: { ...metadata, ...(namespace !== '' && { namespace }) } };
+    const bare = stored(object, key);
     if (isChecked) {
-      const [problem] = fieldProblems(bare, before);
-      if (problem !== undefined) {
-        throw new Refused(400, 'BadRequest', `strict decoding error: ${problem}`);
-      }
+      requireFields(bare, before);
       admit(bare);
     }
     const isSame = before !== undefined && isEqual(bare, withoutVersion(before));
@@ -112,41 +107,56 @@ export function createObjects(admit: Admission) {
 
 export type Objects = ReturnType<typeof createObjects>;
 
+/** As it is kept, but for its version. */
+function stored(object: KubeObject, { namespace }: Key): KubeObject {
+  const metadata = omit(object.metadata, 'resourceVersion');
+  const where = namespace === '' ? {} : { namespace };
+  return { ...object, metadata: { ...metadata, ...where } as KubeObject['metadata'] };
+}
+
+function requireFields(object: KubeObject, before: KubeObject | undefined): void {
+  const [problem] = fieldProblems(object, before);
+  if (problem === undefined) return;
+  throw new Refused(400, 'BadRequest', `strict decoding error: ${problem}`);
+}
+
 /** Nobody writes a Revision; of one that is there only the metadata changes. */
 function fieldProblems(object: KubeObject, before: KubeObject | undefined): readonly string[] {
   if (object.kind !== 'Revision') return schemaProblems([object as unknown as Manifest]);
-  const { metadata: _, ...rest } = object;
-  const { metadata: __, ...restBefore } = before ?? { metadata: {} };
-  return isEqual(rest, restBefore) ? [] : ['a Revision is made by Knative alone'];
+  const isMade = isEqual(omit(object, 'metadata'), omit(before ?? {}, 'metadata'));
+  return isMade ? [] : ['a Revision is made by Knative alone'];
 }
 
 /** RFC 7386. */
 function mergePatch(target: unknown, patch: unknown): unknown {
   if (!isRecord(patch)) return patch;
-  const merged: Record<string, unknown> = isRecord(target) ? { ...target } : {};
+  const merged = new Map(Object.entries(isRecord(target) ? target : {}));
   for (const [name, value] of Object.entries(patch)) {
-    if (value === null) delete merged[name];
-    else merged[name] = mergePatch(merged[name], value);
+    if (value === null) merged.delete(name);
+    else merged.set(name, mergePatch(merged.get(name), value));
   }
-  return merged;
+  return Object.fromEntries(merged);
 }
 
 function without(now: unknown, before: Json | undefined, next: Json): unknown {
   if (before === undefined || !isRecord(now)) return now;
-  const left: Record<string, unknown> = { ...now };
+  const left = new Map(Object.entries(now));
   for (const [name, value] of Object.entries(before)) {
-    const [nextValue, nowValue] = [next[name], left[name]];
-    if (!(name in next)) delete left[name];
+    const nextValue = next[name];
+    if (!(name in next)) left.delete(name);
     else if (isRecord(value) && isRecord(nextValue)) {
-      left[name] = without(nowValue, value, nextValue);
+      left.set(name, without(left.get(name), value, nextValue));
     }
   }
-  return left;
+  return Object.fromEntries(left);
 }
 
-function withoutVersion(object: KubeObject): KubeObject {
-  const { resourceVersion: _, ...metadata } = object.metadata;
-  return { ...object, metadata };
+function withoutVersion(object: KubeObject): object {
+  return { ...object, metadata: omit(object.metadata, 'resourceVersion') };
+}
+
+function omit(object: object, name: string): object {
+  return Object.fromEntries(Object.entries(object).filter(([key]) => key !== name));
 }
 
 function isEqual(one: unknown, other: unknown): boolean {

@@ -8,7 +8,7 @@ import { runCli } from '../cli.ts';
 import { type FakeEdge, fakeKey, startFakeEdge } from '../fake-edge.ts';
 import { type FakeApi, startFakeApi } from './fake-api.ts';
 import { createFakeKnative, type FakeKnative } from './fake-knative.ts';
-import { type KubeObject, kinds } from './kinds.ts';
+import { kinds } from './kinds.ts';
 
 export interface Ran {
   readonly status: number;
@@ -43,7 +43,7 @@ export async function startKit(): Promise<Kit> {
     ...kinds.secret,
     metadata: { name: 'seckill-keys', namespace: 'seckill' },
     ...{ data: { SECKILL_JWT_KEY: Buffer.from(fakeKey).toString('base64') } },
-  } as KubeObject);
+  });
   const kubeconfig = api.kubeconfig(folder);
   return {
     ...{ api, knative, edge, kubeconfig },

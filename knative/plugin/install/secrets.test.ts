@@ -3,6 +3,7 @@
 import { expect, test } from 'vitest';
 import { KubeError, type KubeObject, kinds } from '../kube/client.ts';
 import { clusterInMemory, type InMemory } from '../kube/in-memory.ts';
+import { overlayFolder, renderOverlay } from './render.ts';
 import { makeSecrets, remarksOn } from './secrets.ts';
 
 const stores: KubeObject = {
@@ -14,6 +15,8 @@ const stores: KubeObject = {
     etcd: 'http://etcd:2379',
   },
 } as KubeObject;
+
+const job = 'make-secrets';
 
 /** What the API server stores of `stringData`. */
 function openCluster(...objects: KubeObject[]): InMemory {
@@ -62,6 +65,18 @@ test('every function gets its own user, with the password that the store has of 
   expect(new Set(keys).size).toBe(3);
   expect(keys.every((key) => key.length >= 32)).toBe(true);
 });
+
+test.each(['three-node', 'dev', 'bring-your-own'])(
+  'the Job of %s may look at each Secret that it makes, and at no other',
+  async (overlay) => {
+    const objects = await renderOverlay(overlayFolder(overlay));
+    const role = objects.find(({ kind, metadata }) => kind === 'Role' && metadata.name === job);
+    const { rules } = role as unknown as { rules: { verbs: string[]; resourceNames?: string[] }[] };
+    const named = rules.flatMap(({ resourceNames = [] }) => resourceNames);
+    const results = await makeSecrets(openCluster(stores));
+    expect(named.sort()).toEqual(['seckill-stores', ...results.map(({ name }) => name)].sort());
+  },
+);
 
 test('what exists stays as it is, however often it is run', async () => {
   const cluster = openCluster(stores);

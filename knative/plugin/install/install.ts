@@ -52,15 +52,15 @@ export function addInstall(program: Command, io: Io): void {
   ).action(async (overlay: string, options: InstallOptions, command: Command) => {
     const given = invocation(command, io);
     const kube = await given.kube();
-    if (options.secretsOnly) await installSecrets(kube, given);
+    if (options.secretsOnly) await installSecrets(kube, options.dryRun === true, given);
     else await installOverlay(overlay, options, kube, given);
   });
 }
 
-async function installSecrets(kube: Kube, given: Invocation): Promise<void> {
-  const secrets = await makeSecrets(kube);
+async function installSecrets(kube: Kube, dryRun: boolean, given: Invocation): Promise<void> {
+  const secrets = await makeSecrets(kube, { dryRun });
   for (const remark of remarksOn(secrets, kube.namespace)) given.say(`warning: ${remark}`);
-  given.print({ ok: true, secrets }, () => showSecrets(secrets));
+  given.print({ ok: true, secrets }, () => showSecrets(secrets, dryRun ? 'WOULD BE' : 'RESULT'));
 }
 
 async function installOverlay(
@@ -192,9 +192,9 @@ async function apply(
   return { applied, secrets };
 }
 
-function showSecrets(secrets: readonly SecretResult[]): string {
+function showSecrets(secrets: readonly SecretResult[], heading: string): string {
   return table(
-    ['SECRET', 'RESULT'],
+    ['SECRET', heading],
     secrets.map(({ name, result }) => [name, result]),
   );
 }

@@ -2,7 +2,7 @@
 // values, and one that exists is never changed. No value is ever printed.
 
 import { randomBytes, randomInt } from 'node:crypto';
-import { type Kube, KubeError, type KubeObject, kinds } from '../kube/client.ts';
+import { type Kube, KubeError, type KubeObject, kinds, type WriteOptions } from '../kube/client.ts';
 
 export interface SecretResult {
   readonly name: string;
@@ -51,12 +51,12 @@ const passwordLength = 32;
 /**
  * Makes the Secrets that are missing. Where the stores are not the overlay's, the functions'
  * Secrets are not made: the result says what they must hold. Whoever else makes them at the same
- * time wins or loses as a whole. Throws KubeError.
+ * time wins or loses as a whole. A dry run makes none, and says which it would. Throws KubeError.
  */
-export async function makeSecrets(kube: Kube): Promise<SecretResult[]> {
+export async function makeSecrets(kube: Kube, options: WriteOptions = {}): Promise<SecretResult[]> {
   const results: SecretResult[] = [];
   const make = async (name: string, values: () => Values, names: readonly string[]) => {
-    const { result, secret } = await ensure(kube, name, values);
+    const { result, secret } = await ensure(kube, name, values, options);
     results.push({ name, result, lacks: names.filter((key) => !secret.has(key)) });
     return secret;
   };
@@ -81,7 +81,7 @@ export async function makeSecrets(kube: Kube): Promise<SecretResult[]> {
   };
   for (const name of Object.keys(functionSecrets)) {
     const wanted = urlsOf(name, access);
-    const { result, secret } = await ensure(kube, name, () => wanted);
+    const { result, secret } = await ensure(kube, name, () => wanted, options);
     const entries = Object.entries(wanted);
     const lacks = entries.filter(([key]) => !secret.has(key)).map(([key]) => key);
     const differs = entries.some(([key, value]) => (secret.get(key) ?? value) !== value);
@@ -117,14 +117,20 @@ interface Ensured {
   readonly secret: ReadonlyMap<string, string>;
 }
 
-async function ensure(kube: Kube, name: string, values: () => Values): Promise<Ensured> {
+async function ensure(
+  kube: Kube,
+  name: string,
+  values: () => Values,
+  options: WriteOptions,
+): Promise<Ensured> {
   const there = await read(kube, name);
   if (there) return { result: 'kept', secret: there };
   const stringData = values();
   const labels = { 'app.kubernetes.io/name': name, 'app.kubernetes.io/part-of': 'seckill' };
   const metadata = { name, labels };
   try {
-    await kube.create({ ...kinds.secret, metadata, type: 'Opaque', stringData } as KubeObject);
+    const secret = { ...kinds.secret, metadata, type: 'Opaque', stringData } as KubeObject;
+    await kube.create(secret, options);
     return { result: 'made', secret: new Map(Object.entries(stringData)) };
   } catch (error) {
     if (!(error instanceof KubeError) || error.reason !== 'AlreadyExists') throw error;

@@ -56,10 +56,10 @@ export function clusterInMemory(...objects: KubeObject[]): InMemory {
         object.kind === kind.kind && object.apiVersion === kind.apiVersion;
       return (await Promise.resolve(objects.filter(isKind))) as T[];
     },
-    async create<T extends KubeObject>(object: T) {
+    async create<T extends KubeObject>(object: T, { dryRun = false } = {}) {
       const known = at({ ...object, name: object.metadata.name }) !== -1;
       if (known) throw new KubeError('it exists', 409, 'AlreadyExists');
-      return (await Promise.resolve(put('create', object))) as T;
+      return (await Promise.resolve(put('create', object, dryRun))) as T;
     },
     async apply<T extends KubeObject>(object: T, { dryRun = false } = {}) {
       return (await Promise.resolve(put('apply', object, dryRun))) as T;

@@ -55,10 +55,11 @@ const timeoutMs = 15_000;
 const silentMs = 1_000;
 const retryForMs = 10_000;
 const retryAfterMaxSeconds = 5;
+/** Half of what a token of our own is good for: who waits for longer signs another. */
+const connectionKeptMs = 300_000;
 
 export function createEdge({ find, interrupted, say }: EdgeOptions): Edge {
   let url = 'the system';
-  let finding: Promise<Connection> | undefined;
 
   async function connect(): Promise<Connection> {
     const { target, token } = await find();
@@ -68,6 +69,7 @@ export function createEdge({ find, interrupted, say }: EdgeOptions): Edge {
     return { target, token, fetch: through as typeof fetch };
   }
 
+  const connection = keptFor(connectionKeptMs, connect);
   // One command is one operation: whatever is sent again carries the same id.
   const operationId = randomUUID();
 
@@ -76,17 +78,17 @@ export function createEdge({ find, interrupted, say }: EdgeOptions): Edge {
 
   async function send(request: Request): Promise<Response> {
     const { method, path, body } = request;
-    const connection = await (finding ??= connect());
+    const { token, target, fetch: fetchFrom } = await connection();
     const headers: Record<string, string> = {
       accept: 'application/json',
-      authorization: `Bearer ${connection.token}`,
+      authorization: `Bearer ${token}`,
     };
     if (method !== 'GET') headers['operation-id'] = operationIdOf(request.part);
     if (body !== undefined) headers['content-type'] = 'application/json';
     const timeout = AbortSignal.timeout(request.timeoutMs ?? timeoutMs);
     const impatience = globalThis.setTimeout(say, silentMs, `waiting for ${url} to answer`);
     try {
-      return await connection.fetch(`${url}${path}`, {
+      return await fetchFrom(`${url}${path}`, {
         method,
         headers,
         body: body === undefined ? null : JSON.stringify(body),
@@ -99,7 +101,7 @@ export function createEdge({ find, interrupted, say }: EdgeOptions): Edge {
         timeout.aborted
           ? `${url} took the request and has not answered in time. Perhaps a function behind it ` +
               'hangs: look at its log, or ask again'
-          : `cannot reach ${url}: ${reasonOf(error)}. ${hintOf(connection.target)}`,
+          : `cannot reach ${url}: ${reasonOf(error)}. ${hintOf(target)}`,
         'unreachable',
       );
     } finally {
@@ -126,6 +128,16 @@ export function createEdge({ find, interrupted, say }: EdgeOptions): Edge {
         await setTimeout(pauseMs, undefined, { signal: interrupted });
       }
     },
+  };
+}
+
+/** Makes it when it is first asked for, and anew when it is older than that. */
+function keptFor<T>(keptMs: number, make: () => Promise<T>): () => Promise<T> {
+  let made: { readonly it: Promise<T>; readonly at: number } | undefined;
+  return () => {
+    const now = performance.now();
+    if (made === undefined || now - made.at > keptMs) made = { it: make(), at: now };
+    return made.it;
   };
 }
 

@@ -103,6 +103,19 @@ describe('warm', () => {
     });
   });
 
+  test('of two who warm at the same time in one name, nobody takes instances from the other', async () => {
+    let looks = 0;
+    kit.api.before('list', 'pods', () => {
+      looks += 1;
+      const others = { before: null, set: '4', claims: { operator: 4 } };
+      if (looks === 1)
+        annotate('purchase-00001', { [minScale]: '4', [memory]: JSON.stringify(others) });
+    });
+    const { status } = await kit.run(['scale', 'warm', 'purchase', '--to', '2']);
+    expect({ status, isAgain: looks > 1 }).toEqual({ status: 0, isAgain: true });
+    expect(annotationsOf('purchase-00001')).toMatchObject({ [minScale]: '4' });
+  });
+
   test('during a roll-out each revision with traffic has its share, and the next one is awaited', async () => {
     kit.knative.addRevision('purchase', 'purchase-00002');
     kit.knative.route('purchase', { 'purchase-00001': 75, 'purchase-00002': 25 });

@@ -78,6 +78,7 @@ function createWarming(
   deadline: number,
 ): () => Promise<Round> {
   const woken = new Map<string, Woken | undefined>();
+  const claimed = new Set<string>();
   const reasons = new Map<string, string | undefined>();
   let lookAt = performance.now() + lookEveryMs;
 
@@ -93,8 +94,11 @@ function createWarming(
   async function lookAtOne(revisionName: string, share: number): Promise<Warmed> {
     const known = await revisionOf(kube, revisionName);
     const wanted = isCapped ? Math.min(share, boundsOf(known).max) : share;
-    const isClaimed = claimsOf(known)[holder] === wanted && boundsOf(known).min >= wanted;
+    // Once ours, whoever raises it further in the same name meanwhile is not lowered again.
+    const isOurs = claimed.has(revisionName) || claimsOf(known)[holder] === wanted;
+    const isClaimed = isOurs && boundsOf(known).min >= wanted;
     const revision = isClaimed ? known : await claim(kube, revisionName, holder, wanted);
+    claimed.add(revisionName);
     wakeOnce(revisionName);
     const labels = { 'serving.knative.dev/revision': revisionName };
     const pods = await kube.list<Pod>(kinds.pod, { labels });

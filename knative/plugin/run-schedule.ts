@@ -33,16 +33,42 @@ export function addRun(schedule: Command, io: Io): void {
 }
 
 async function warm(product: string, count: number, given: Invocation): Promise<void> {
+  if (await hasEnded(product, given)) {
+    const told = { product, state: 'ended', warmed: false };
+    given.print(told, () => `${product} has ended already: nothing is warmed.\n`);
+    return;
+  }
   const kube = await given.kube();
-  const warmed = await warmServices(kube, {
-    services: await allServices(kube),
-    ...{ count, isCapped: true, holder: product, timeoutMs: warmMs },
-    ...{ interrupted: given.io.interrupted, say: given.say },
-  });
-  // The sale is loaded in any case: fewer instances than wanted sell, too.
-  await warmOne(product, given);
-  const lacking = warmed.filter(({ ready, wanted }) => ready < wanted);
-  if (lacking.length > 0) throw new CliError(lacking.map(progressOf).join('; '));
+  const services = await allServices(kube);
+  // At once: the sale is to be loaded before it opens, also where an instance does not come, and
+  // fewer instances than wanted sell, too.
+  const [loading, scaling] = await Promise.allSettled([
+    warmOne(product, given),
+    warmServices(kube, {
+      ...{ services, count, isCapped: true, holder: product, timeoutMs: warmMs },
+      ...{ interrupted: given.io.interrupted, say: given.say },
+    }),
+  ]);
+  const faults: string[] = loading.status === 'rejected' ? [textOf(loading.reason)] : [];
+  if (scaling.status === 'rejected') faults.push(textOf(scaling.reason));
+  else {
+    const lacking = scaling.value.filter(({ ready, wanted }) => ready < wanted);
+    faults.push(...lacking.map(progressOf));
+  }
+  if (faults.length > 0) throw new CliError(faults.join('; '));
+}
+
+const textOf = (error: unknown) => (error instanceof Error ? error.message : String(error));
+
+/** Somebody has closed it before its time. Where nobody tells, it is taken to be still to come. */
+async function hasEnded(product: string, given: Invocation): Promise<boolean> {
+  const request = { method: 'GET', path: `/operator/sales/${product}` } as const;
+  try {
+    return (await given.edge().ask<Sale>(request)).state === 'ended';
+  } catch (error) {
+    if (error instanceof CliError) return false;
+    throw error;
+  }
 }
 
 async function settle(product: string, given: Invocation): Promise<void> {

@@ -161,6 +161,51 @@ describe('schedule', () => {
     expect(kit.api.at(kinds.pingSource, 'seckill-tick')).toBeDefined();
   });
 
+  test('an instance that does not come keeps no sale from being loaded before it opens', async () => {
+    kit.knative.addService({ name: 'rank', mood: { quota: 'it is used up' } });
+    kit.edge.on('POST /operator/sales/phone/warm', { json: { ...sale, loaded: true } });
+    const enough = new AbortController();
+    const args = ['schedule', 'run', 'warm', 'phone', '--to', '2'];
+    const running = kit.run(args, { interrupted: enough.signal });
+    await vi.waitFor(
+      () => {
+        expect(kit.api.at(kinds.pingSource, 'seckill-tick')).toBeDefined();
+      },
+      { timeout: 20_000 },
+    );
+    enough.abort();
+    expect((await running).status).toBe(130);
+  });
+
+  test('a sale that cannot be loaded keeps no instance from coming', async () => {
+    kit.edge.on('POST /operator/sales/phone/warm', { problem: 'ended', detail: 'too late' });
+    const { status, err } = await kit.run(['schedule', 'run', 'warm', 'phone', '--to', '2']);
+    expect(status).toBe(1);
+    expect(err).toContain('too late');
+    const { annotations } = kit.knative.revision('purchase-00001').metadata;
+    expect(annotations).toMatchObject({ 'autoscaling.knative.dev/min-scale': '2' });
+  });
+
+  test('a sale that was closed before its time brings nothing up', async () => {
+    kit.edge.on('GET /operator/sales/phone', { json: settled });
+    const { status, out } = await kit.run(['schedule', 'run', 'warm', 'phone', '--to', '2']);
+    expect(status).toBe(0);
+    expect(out).toContain('phone has ended already');
+    const { annotations } = kit.knative.revision('purchase-00001').metadata;
+    expect(annotations).not.toHaveProperty(['autoscaling.knative.dev/min-scale']);
+  });
+
+  test('what cools is made before what warms: nothing stays warm for ever', async () => {
+    let times = 0;
+    kit.api.before('patch', 'cronjobs.batch', () => {
+      times += 1;
+      if (times === 2) kit.api.forbid('patch', 'cronjobs.batch');
+    });
+    expect(await kit.run(['schedule', 'phone'])).toMatchObject({ status: 1 });
+    expect(cronJob('settle')).toBeDefined();
+    expect(cronJob('warm')).toBeUndefined();
+  });
+
   test('settling cools, settles, and takes itself away but not what it has said', async () => {
     await kit.run(['schedule', 'phone']);
     kit.edge.on('POST /operator/sales/phone/warm', { json: sale });

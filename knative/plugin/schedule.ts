@@ -221,7 +221,10 @@ function addDelete(schedule: Command, io: Io): void {
   const one = schedule
     .command('delete')
     .summary('take the schedule of a sale away')
-    .description('Takes the schedule of a sale away. What it has warmed stays warm: `scale cool`.')
+    .description(
+      'Takes the schedule of a sale away. What it has warmed stays warm: ' +
+        '`scale cool --all --for PRODUCT` puts that back.',
+    )
     .argument('<product>', 'the product', productId);
   withExamples(withTarget(one), 'schedule delete phone').action(
     async (product: string, _: object, command: Command) => {

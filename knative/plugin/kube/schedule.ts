@@ -59,8 +59,9 @@ export function cronJobName(product: string, job: JobKind): string {
   return `sale-${job}-${`${readable}-`.replace(/^-+|-+(?=-)/g, '')}${hash}`;
 }
 
+/** What puts back comes first: where the second one is not made, nothing stays warm for ever. */
 export function cronJobsOf(plan: Plan): readonly KubeObject[] {
-  return [cronJob(plan, 'warm', plan.warmAt), cronJob(plan, 'settle', plan.settleAt)];
+  return [cronJob(plan, 'settle', plan.settleAt), cronJob(plan, 'warm', plan.warmAt)];
 }
 
 function cronJob(plan: Plan, job: JobKind, at: string): KubeObject & { readonly spec: object } {

@@ -29,13 +29,25 @@ const tick = {
  */
 export async function startTick(given: Invocation, done: string): Promise<void> {
   const kube = await clusterOf(given);
-  if (kube === undefined) return;
+  if (kube === undefined) {
+    await warnOfNone(given, done);
+    return;
+  }
   try {
     await kube.apply(tick);
   } catch (error) {
     const { message } = error as Error;
     throw new CliError(`${done}, but nothing looks after it once nobody buys: ${message}`);
   }
+}
+
+/** The cluster of the kubeconfig may be another one than that of an address, and is left alone. */
+async function warnOfNone({ target, surroundings, say }: Invocation, done: string): Promise<void> {
+  if ((await target()).kind !== 'url' || surroundings.cluster !== 'known') return;
+  say(
+    `warning: ${done}, and no cluster was named, so nothing was made there that looks after it. ` +
+      'If it runs in one, repeat this with --context or -n',
+  );
 }
 
 /** Takes the tick away where no sale needs it any more. */
@@ -50,8 +62,15 @@ export async function endTick(given: Invocation): Promise<void> {
 async function isNeeded(given: Invocation): Promise<boolean> {
   const request = { method: 'GET', path: '/operator/sales' } as const;
   const { sales } = await given.edge().ask<{ sales: Sale[] }>(request);
-  return sales.some(({ settled, loaded, state }) => !settled && (loaded || state !== 'scheduled'));
+  return sales.some(needsTick);
 }
+
+/** Whether a sale has to be looked after, also while Redis has lost it. */
+export function needsTick({ settled, loaded, state }: NeedOfSale): boolean {
+  return !settled && (loaded || state !== 'scheduled');
+}
+
+type NeedOfSale = Pick<Sale, 'settled' | 'loaded' | 'state'>;
 
 /** Undefined where the system is named by its address alone, or runs locally. */
 async function clusterOf({ target, surroundings }: Invocation): Promise<Kube | undefined> {

@@ -8,20 +8,15 @@ import { type Invocation, type Io, invocation, withExamples, withTarget } from '
 import { EdgeError } from '../edge.ts';
 import { CliError, exits } from '../exit.ts';
 import { type Kube, type KubeObject, kinds } from '../kube/client.ts';
+import type { Sale } from '../show-sale.ts';
 import { printable } from '../table.ts';
+import { needsTick, tickName } from '../tick.ts';
 import { checkCluster } from './cluster.ts';
 
 /** The stores are looked at with time-outs of their own; and it may be asked from zero. */
 const timeoutMs = 60_000;
-const tickName = 'seckill-tick';
 /** Half of what asking took is what the other clock may be off by. */
 const skewMaxMs = 2_000;
-
-interface Sale {
-  readonly productId: string;
-  readonly loaded: boolean;
-  readonly settled: boolean;
-}
 
 export function addDoctor(program: Command, io: Io): void {
   const doctor = program
@@ -125,7 +120,7 @@ export function judgeClock(theirsMs: number, askedAtMs: number, answeredAtMs: nu
 async function checkTick(kube: Kube, sales: readonly Sale[]): Promise<Check> {
   const say = checksOf('system');
   const tick = await kube.get<KubeObject>({ ...kinds.pingSource, name: tickName });
-  const running = sales.filter(({ loaded, settled }) => loaded && !settled);
+  const running = sales.filter(needsTick);
   const [first] = running;
   if (tick === undefined && first !== undefined) {
     return say.wrong('tick', {
@@ -134,9 +129,9 @@ async function checkTick(kube: Kube, sales: readonly Sale[]): Promise<Check> {
       todo: `\`kn-seckill sale warm ${first.productId}\` makes it`,
     });
   }
-  if (tick !== undefined && sales.every(({ settled }) => settled)) {
+  if (tick !== undefined && running.length === 0) {
     return say.wrong('tick', {
-      found: 'there is a tick, and no sale that is not settled',
+      found: 'there is a tick, and no sale that needs it',
       why: 'it wakes the system every minute for nothing',
       todo: `\`kubectl -n ${kube.namespace} delete pingsource ${tickName}\``,
     });

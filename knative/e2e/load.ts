@@ -13,11 +13,10 @@ export interface Load {
 
 /** Begins so many purchases in a second, whether or not the earlier ones are done. */
 export function startStream(buyers: Buyers, who: Iterator<Buyer>, perSecond: number): Load {
-  const ending = new AbortController();
   const underWay = new Set<Promise<unknown>>();
-  const run = async () => {
+  return startLoad(async (ending) => {
     const startedAtMs = performance.now();
-    for (let begun = 1; !ending.signal.aborted; begun += 1) {
+    for (let begun = 1; !ending.aborted; begun += 1) {
       const next = who.next();
       if (next.done === true) throw new Error('there are no more buyers: sign more tokens');
       const purchase = buyers.buy(next.value).finally(() => underWay.delete(purchase));
@@ -28,29 +27,27 @@ export function startStream(buyers: Buyers, who: Iterator<Buyer>, perSecond: num
       if (waitMs > 0) await pause(waitMs);
     }
     await Promise.all(underWay);
-  };
-  const done = run();
-  done.catch(() => undefined);
-  return {
-    done,
-    stop() {
-      ending.abort();
-      return done;
-    },
-  };
+  });
 }
 
 /** So many buyers who each buy, one after the other, until nobody is left or it is stopped. */
 export function startCrowd(buyers: Buyers, who: Iterator<Buyer>, count: number): Load {
+  return startLoad(async (ending) => {
+    const one = async () => {
+      while (!ending.aborted) {
+        const next = who.next();
+        if (next.done === true) return;
+        await buyers.buy(next.value);
+      }
+    };
+    await Promise.all(Array.from({ length: count }, one));
+  });
+}
+
+function startLoad(run: (ending: AbortSignal) => Promise<void>): Load {
   const ending = new AbortController();
-  const one = async () => {
-    while (!ending.signal.aborted) {
-      const next = who.next();
-      if (next.done === true) return;
-      await buyers.buy(next.value);
-    }
-  };
-  const done = Promise.all(Array.from({ length: count }, one)).then(() => undefined);
+  const done = run(ending.signal);
+  // It is looked at by whoever awaits it.
   done.catch(() => undefined);
   return {
     done,

@@ -2,12 +2,12 @@
 // log, after which the letter is not open any more.
 
 import { createHash } from 'node:crypto';
-import { sendBytesMax } from '#lib/constants.ts';
 import type { EventProducer, RawMessage } from '#lib/kafka/producer.ts';
 import type { RawRecord } from '#lib/kafka/read-records.ts';
 import { markTopics, type TopicEnds } from '#lib/kafka/topic-marks.ts';
 import { mysqlErrorOf } from '#lib/mysql/error.ts';
 import { type Action, Conflict, type Operation, record } from '../operate/operation.ts';
+import { countThatFit } from '../sell/publish.ts';
 import {
   type Decision,
   type DecisionRow,
@@ -230,19 +230,11 @@ async function publish(
 ): Promise<void> {
   const producer = await connect();
   try {
-    let parcel: RawMessage[] = [];
-    let bytes = 0;
-    for (const message of messages) {
-      const more = message.value?.length ?? 0;
-      if (parcel.length > 0 && bytes + more > sendBytesMax) {
-        await producer.send(ordersTopic, parcel);
-        parcel = [];
-        bytes = 0;
-      }
-      parcel.push(message);
-      bytes += more;
+    for (let left = messages; left.length > 0; ) {
+      const count = countThatFit(left, (message) => message);
+      await producer.send(ordersTopic, left.slice(0, count));
+      left = left.slice(count);
     }
-    await producer.send(ordersTopic, parcel);
   } finally {
     producer.discard();
   }

@@ -5,7 +5,7 @@
 import { createHash } from 'node:crypto';
 import { sendBytesMax } from '#lib/constants.ts';
 import { sign } from '#lib/http/signature.ts';
-import type { EventProducer, Message } from '#lib/kafka/producer.ts';
+import type { EventProducer, Message, RawMessage } from '#lib/kafka/producer.ts';
 import { ordersPartitions, ordersTopic } from '#lib/names.ts';
 import { eventAttributes } from '#lib/order-event.ts';
 
@@ -46,6 +46,8 @@ interface Entry {
   readonly message: Message;
   readonly parcel: Parcel;
 }
+
+const messageIn = ({ message }: Entry): Message => message;
 
 export function createPublisher(dependencies: PublisherDependencies): Publisher {
   const { signingKeys, onSend } = dependencies;
@@ -98,7 +100,7 @@ export function createPublisher(dependencies: PublisherDependencies): Publisher 
   }
 
   async function pump(): Promise<void> {
-    while (waiting.length > 0) await sendAll(waiting.splice(0, countThatFit(waiting)));
+    while (waiting.length > 0) await sendAll(waiting.splice(0, countThatFit(waiting, messageIn)));
     pumping = undefined;
   }
 
@@ -123,11 +125,14 @@ export function createPublisher(dependencies: PublisherDependencies): Publisher 
   };
 }
 
-/** How many from the front may go out as one send: at least one. */
-function countThatFit(entries: readonly Entry[]): number {
+/** How many from the front may go out as one send: at least one, where there is one. */
+export function countThatFit<Carrier>(
+  entries: readonly Carrier[],
+  carriedBy: (entry: Carrier) => Pick<RawMessage, 'value'>,
+): number {
   let bytes = 0;
-  const excess = entries.findIndex(({ message }, index) => {
-    bytes += Buffer.byteLength(message.value) + messageOverheadBytes;
+  const excess = entries.findIndex((entry, index) => {
+    bytes += Buffer.byteLength(carriedBy(entry).value ?? '') + messageOverheadBytes;
     return index > 0 && bytes > sendBytesMax;
   });
   return excess === -1 ? entries.length : excess;

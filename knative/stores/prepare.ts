@@ -12,7 +12,10 @@ import {
   wholeNumber,
   withOutput,
 } from '#knative/plugin/command.ts';
-import { readEnvironment } from '#lib/environment.ts';
+import { etcdNames, readEnvironment } from '#lib/environment.ts';
+import { etcdAccessOf } from '#lib/etcd/access.ts';
+import { kafkaAccessIn } from '#lib/kafka/access.ts';
+import { mysqlAccessIn } from '#lib/mysql/access.ts';
 import type { Patience } from './wait.ts';
 
 interface Options {
@@ -46,9 +49,9 @@ function addTopics(stores: Command, io: Io): void {
   withWait(command).action(async ({ file, copiesMax, wait }: TopicsOptions, self: Command) => {
     const { prepareTopics, readTopics } = await import('./kafka/topics.ts');
     const given = invocation(self, io);
-    const { SECKILL_KAFKA_BROKERS } = readEnvironment(['SECKILL_KAFKA_BROKERS'], io.env);
+    const kafka = kafkaAccessIn(io.env);
     const wanted = readTopics(readFileSync(file, 'utf8'), copiesMax);
-    tell(given, await prepareTopics(SECKILL_KAFKA_BROKERS, wanted, patience(given, wait)));
+    tell(given, await prepareTopics(kafka, wanted, patience(given, wait)));
   });
 }
 
@@ -77,11 +80,11 @@ function addEtcd(stores: Command, io: Io): void {
     async (options: Options & { roles: string; passwords: string }, self: Command) => {
       const { prepareUsers, readRoles } = await import('./etcd/users.ts');
       const given = invocation(self, io);
-      const { SECKILL_ETCD_ENDPOINTS } = readEnvironment(['SECKILL_ETCD_ENDPOINTS'], io.env);
+      const etcd = etcdAccessOf(readEnvironment(etcdNames, io.env));
       const rights = readRoles(readFileSync(options.roles, 'utf8'));
       const passwords = readPasswords(options.passwords);
       const patient = patience(given, options.wait);
-      tell(given, await prepareUsers(SECKILL_ETCD_ENDPOINTS, rights, passwords, patient));
+      tell(given, await prepareUsers(etcd, rights, passwords, patient));
     },
   );
 }
@@ -96,11 +99,11 @@ function addMysql(stores: Command, io: Io): void {
     async (options: Options & { grants: string; passwords: string }, self: Command) => {
       const { prepareUsers, readGrants } = await import('./mysql/users.ts');
       const given = invocation(self, io);
-      const { SECKILL_MYSQL_URL } = readEnvironment(['SECKILL_MYSQL_URL'], io.env);
+      const mysql = mysqlAccessIn(io.env);
       const grants = readGrants(readFileSync(options.grants, 'utf8'));
       const passwords = readPasswords(options.passwords);
       const patient = patience(given, options.wait);
-      tell(given, await prepareUsers(SECKILL_MYSQL_URL, grants, passwords, patient));
+      tell(given, await prepareUsers(mysql, grants, passwords, patient));
     },
   );
 }

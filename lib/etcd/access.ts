@@ -1,7 +1,8 @@
 // How etcd is reached: where, as whom, with TLS or without.
 
+import type { IOptions } from 'etcd3';
 import type { Environment, etcdNames } from '#lib/environment.ts';
-import type { LiveTls } from '#lib/tls/live-tls.ts';
+import type { LiveTls, TlsMaterial } from '#lib/tls/live-tls.ts';
 import { tlsOf } from '#lib/tls/tls-of.ts';
 
 export interface EtcdAccess {
@@ -37,4 +38,14 @@ export function etcdAccessOf(
     ...(username === undefined || password === undefined ? {} : { auth: { username, password } }),
     ...(tls === undefined ? {} : { tls }),
   };
+}
+
+/** As the library wants them; without an authority, the public ones are believed. */
+export function credentialsOf({ ca, cert, key }: TlsMaterial): Pick<IOptions, 'credentials'> {
+  if (ca === undefined && cert === undefined) return {};
+  const credentials = {
+    ...(ca === undefined ? {} : { rootCertificate: ca }),
+    ...(cert === undefined || key === undefined ? {} : { certChain: cert, privateKey: key }),
+  };
+  return { credentials: credentials as NonNullable<IOptions['credentials']> };
 }

@@ -5,7 +5,7 @@
 import { randomInt } from 'node:crypto';
 import { Etcd3, type IOptions, isRecoverableError } from 'etcd3';
 import { isSame, materialOf, type TlsMaterial } from '#lib/tls/live-tls.ts';
-import type { EtcdAccess } from './access.ts';
+import { credentialsOf, type EtcdAccess } from './access.ts';
 import { type Breaker, CircuitOpen, createBreaker } from './breaker.ts';
 
 export interface EtcdOptions extends EtcdAccess {
@@ -132,14 +132,4 @@ export function toClientOptions(
       'grpc.keepalive_timeout_ms': 2_000,
     },
   };
-}
-
-/** As the library wants them; without an authority, the public ones are believed. */
-function credentialsOf({ ca, cert, key }: TlsMaterial): Pick<IOptions, 'credentials'> {
-  if (ca === undefined && cert === undefined) return {};
-  const credentials = {
-    ...(ca === undefined ? {} : { rootCertificate: ca }),
-    ...(cert === undefined || key === undefined ? {} : { certChain: cert, privateKey: key }),
-  };
-  return { credentials: credentials as NonNullable<IOptions['credentials']> };
 }

@@ -41,12 +41,19 @@ export async function connectProducer(
   access: KafkaAccess,
   createClient = createKafka,
 ): Promise<EventProducer> {
+  // kafkajs tries again for as long as it may, and tells only its log why that is in vain.
+  let fault = '';
   const kafka = createClient({
     clientId: 'seckill-purchase',
     ...kafkaConfigOf(access),
     connectionTimeout: 1_000,
     requestTimeout: kafkaSendTimeoutMs,
-    logLevel: logLevel.NOTHING,
+    logLevel: logLevel.ERROR,
+    logCreator:
+      () =>
+      ({ log: { message } }) => {
+        fault = `: ${message}`;
+      },
   });
   const producer = kafka.producer({
     idempotent: true,
@@ -75,7 +82,7 @@ export async function connectProducer(
     await within(kafkaSendTimeoutMs, working);
   } catch (error) {
     discard();
-    throw new KafkaUnavailable('Kafka cannot be reached', { cause: error });
+    throw new KafkaUnavailable(`Kafka cannot be reached${fault}`, { cause: error });
   }
   return {
     discard,

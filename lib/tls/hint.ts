@@ -24,8 +24,8 @@ const hints: readonly (readonly [pattern: RegExp, hint: string])[] = [
     'the server does not accept our certificate: renew the one in …_CERT_FILE',
   ],
   [
-    /wrong version number|packet length too long|does not support secure connection/i,
-    'the server does not speak TLS at this port',
+    /wrong version number|packet length too long|not support secure|before secure TLS connection/i,
+    'the server does not speak TLS at this port, or does not want to with us',
   ],
   [
     /WRONGPASS|access denied for user|SASL .*authentication failed|invalid user ID or password/i,

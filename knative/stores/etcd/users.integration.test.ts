@@ -43,7 +43,7 @@ async function as<T>(password: string | undefined, run: (etcd: Etcd3) => Promise
 
 test('a user has its rights and no more, others none; a repetition changes what is new', async () => {
   const endpoints = [store.address];
-  await prepareUsers(endpoints, rights('/seckill/locks/'), passwords, patience);
+  await prepareUsers({ endpoints }, rights('/seckill/locks/'), passwords, patience);
 
   await expect(as(undefined, (etcd) => etcd.get('/seckill/locks/a').string())).rejects.toThrow();
   await as('the-first-password', async (etcd) => {
@@ -53,7 +53,7 @@ test('a user has its rights and no more, others none; a repetition changes what 
   });
 
   passwords.set('purchase', 'the-second-password');
-  await prepareUsers(endpoints, rights('/seckill/queues/'), passwords, patience);
+  await prepareUsers({ endpoints }, rights('/seckill/queues/'), passwords, patience);
   await expect(
     as('the-first-password', (etcd) => etcd.get('/seckill/queues/a').string()),
   ).rejects.toThrow();
@@ -65,7 +65,9 @@ test('a user has its rights and no more, others none; a repetition changes what 
 
 test('a user without a password is refused before anything is done', async () => {
   const none = new Map([['root', 'the-root-password']]);
-  await expect(prepareUsers([store.address], rights('/a/'), none, { ...patience, waitMs: 0 }))
+  await expect(
+    prepareUsers({ endpoints: [store.address] }, rights('/a/'), none, { ...patience, waitMs: 0 }),
+  )
     .rejects //
     .toThrow("no password for etcd's user purchase");
 });

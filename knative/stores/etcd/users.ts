@@ -4,6 +4,8 @@
 
 import { Etcd3, type IOptions, type IPermissionResult, Range } from 'etcd3';
 import { z } from 'zod';
+import { credentialsOf, type EtcdAccess } from '#lib/etcd/access.ts';
+import { materialOf } from '#lib/tls/live-tls.ts';
 import { type Patience, untilDone } from '../wait.ts';
 
 const rightsShape = z.strictObject({
@@ -28,14 +30,14 @@ export function readRoles(text: string): Rights {
 
 /** Resolves with what is so now, a line each. Rejects when etcd does not answer in time. */
 export async function prepareUsers(
-  endpoints: readonly string[],
+  access: EtcdAccess,
   rights: Rights,
   passwords: ReadonlyMap<string, string>,
   patience: Patience,
 ): Promise<string[]> {
   const rootPassword = passwordOf('root', passwords);
   return await untilDone('etcd', patience, async () => {
-    const etcd = await connectAsRoot(endpoints, rootPassword);
+    const etcd = await connectAsRoot(access, rootPassword);
     try {
       return await prepare(etcd, rights, passwords);
     } finally {
@@ -45,8 +47,12 @@ export async function prepareUsers(
 }
 
 /** With root's password once signing in is on; without before. */
-async function connectAsRoot(endpoints: readonly string[], password: string): Promise<Etcd3> {
-  const options: IOptions = { hosts: [...endpoints], dialTimeout: 5_000 };
+async function connectAsRoot(access: EtcdAccess, password: string): Promise<Etcd3> {
+  const options: IOptions = {
+    hosts: [...access.endpoints],
+    dialTimeout: 5_000,
+    ...credentialsOf(materialOf(access.tls ?? {})),
+  };
   const open = new Etcd3(options);
   try {
     await open.auth.userList();

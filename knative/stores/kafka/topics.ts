@@ -4,6 +4,7 @@
 import { type Admin, ConfigResourceTypes, Kafka, logLevel } from 'kafkajs';
 import { parse } from 'yaml';
 import { z } from 'zod';
+import { type KafkaAccess, kafkaConfigOf } from '#lib/kafka/access.ts';
 import { type Patience, untilDone } from '../wait.ts';
 
 const topicShape = z.strictObject({
@@ -36,14 +37,14 @@ export function readTopics(text: string, copiesMax = Number.POSITIVE_INFINITY): 
 
 /** Resolves with what was done, a line each. Rejects when Kafka does not answer in time. */
 export async function prepareTopics(
-  brokers: readonly string[],
+  access: KafkaAccess,
   wanted: readonly Topic[],
   patience: Patience,
 ): Promise<string[]> {
   return await untilDone('Kafka', patience, async () => {
     const admin = new Kafka({
       clientId: 'seckill-topics',
-      brokers: [...brokers],
+      ...kafkaConfigOf(access),
       logLevel: logLevel.NOTHING,
       retry: { retries: 2 },
     }).admin();

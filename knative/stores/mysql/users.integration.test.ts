@@ -60,7 +60,7 @@ async function query(user: string, password: string, sql: string): Promise<void>
 
 test('users are there before the tables, their rights once the tables are', async () => {
   let waited = false;
-  const prepared = prepareUsers(rootUrl, grants, passwords, {
+  const prepared = prepareUsers({ url: rootUrl }, grants, passwords, {
     ...patience,
     say: () => {
       waited = true;
@@ -77,7 +77,7 @@ test('users are there before the tables, their rights once the tables are', asyn
 
 test('a repetition gives a user its new password', async () => {
   passwords.set('reader', 'the-second-password');
-  await prepareUsers(rootUrl, grants, passwords, patience);
+  await prepareUsers({ url: rootUrl }, grants, passwords, patience);
   await expect(query('reader', 'the-first-password', 'select 1')).rejects.toThrow(/denied/);
   await query('reader', 'the-second-password', 'select 1');
 }, 60_000);
@@ -85,7 +85,7 @@ test('a repetition gives a user its new password', async () => {
 test('what is no grant, or names a user without a password, is refused', async () => {
   expect(() => readGrants('DROP DATABASE seckill;')).toThrow('not a GRANT');
   const stranger = readGrants("GRANT SELECT ON seckill.things TO 'stranger'@'%';");
-  await expect(prepareUsers(rootUrl, stranger, passwords, patience)).rejects.toThrow(
+  await expect(prepareUsers({ url: rootUrl }, stranger, passwords, patience)).rejects.toThrow(
     'no password for stranger',
   );
 });

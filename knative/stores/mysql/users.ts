@@ -2,6 +2,7 @@
 // that `migrate` can make the tables which the other grants are for; those are waited for.
 
 import { type Connection, createConnection } from 'mysql2/promise';
+import { type MysqlAccess, mysqlConfigOf } from '#lib/mysql/access.ts';
 import { mysqlErrorOf } from '#lib/mysql/error.ts';
 import { type Patience, untilDone } from '../wait.ts';
 
@@ -19,7 +20,7 @@ export function readGrants(text: string): string[] {
 
 /** Resolves with what is so now, a line each. Rejects when MySQL or a table is not there in time. */
 export async function prepareUsers(
-  mysqlUrl: string,
+  mysql: MysqlAccess,
   grants: readonly string[],
   passwords: ReadonlyMap<string, string>,
   patience: Patience,
@@ -28,7 +29,10 @@ export async function prepareUsers(
   const unnamed = grants.map(userOf).filter((user) => !users.has(user));
   if (unnamed.length > 0) throw new Error(`there is no password for ${unnamed.join(', ')}`);
   return await untilDone('MySQL', patience, async () => {
-    const connection = await createConnection({ uri: mysqlUrl, connectTimeout: connectTimeoutMs });
+    const connection = await createConnection({
+      ...mysqlConfigOf(mysql),
+      connectTimeout: connectTimeoutMs,
+    });
     try {
       return await prepare(connection, grants, passwords);
     } finally {

@@ -1,17 +1,26 @@
-// Kafka by TLS and SASL, with a user that may just write events and read what purchase reads: all
-// that connects to Kafka works so, and what does not is told.
+// Kafka by TLS and SASL, with users that have just the rights of acls.txt: all that purchase, the
+// sources and the topics' Job ask of Kafka works so, and what does not is told.
 
-import { mkdtempSync, rmSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
-import { AclOperationTypes, AclPermissionTypes, AclResourceTypes, Kafka, logLevel } from 'kafkajs';
+import { join, resolve } from 'node:path';
+import {
+  type AclEntry,
+  AclOperationTypes,
+  AclPermissionTypes,
+  AclResourceTypes,
+  Kafka,
+  logLevel,
+} from 'kafkajs';
 import { afterAll, beforeAll, expect, test, vi } from 'vitest';
-import { createTopics } from '#knative/local/topics.ts';
+import { parse } from 'yaml';
+import { prepareTopics, readTopics } from '#knative/stores/kafka/topics.ts';
+import { consumerGroups, deadLetterTopics, ordersTopic } from '#lib/names.ts';
 import { createAuthority } from '#lib/testing/certificates.ts';
 import { type OwnStore, startOwnStore } from '#lib/testing/own-store.ts';
-import { kafkaWithTls } from '#lib/testing/tls-stores.ts';
+import { addScramUser, kafkaWithTls } from '#lib/testing/tls-stores.ts';
 import { hintOf } from '#lib/tls/hint.ts';
-import { type KafkaAccess, kafkaAccessIn } from './access.ts';
+import { type KafkaAccess, kafkaAccessIn, kafkaConfigOf } from './access.ts';
 import { inspectKafka } from './inspect.ts';
 import { connectProducer } from './producer.ts';
 import { readProgress } from './read-progress.ts';
@@ -22,31 +31,40 @@ import { markTopics } from './topic-marks.ts';
 const folder = mkdtempSync(join(tmpdir(), 'seckill-kafka-tls-'));
 const authority = createAuthority(folder);
 const server = authority.issue('server');
-const [topic, others, group] = ['orders', 'of-others', 'group'];
+const topic = ordersTopic;
+const groups = Object.values(consumerGroups);
 let store: OwnStore;
 let broker: string;
 
+const stores = resolve(import.meta.dirname, '../../knative/stores');
+const declared = readFileSync(join(stores, '../../kafka-sources/topics.yaml'), 'utf8');
+const { data } = parse(declared) as { data: Record<string, string> };
+const users = ['purchase', 'sources', 'kafka-topics'];
+const others = 'of-others';
+// kafkajs hides its names of them from ES modules.
+const [literal, prefixed] = [3, 4];
+const patience = {
+  waitMs: 0,
+  interrupted: new AbortController().signal,
+  say: () => undefined,
+};
+
 beforeAll(async () => {
-  const secure = await kafkaWithTls(authority, server, { purchase: 'of-purchase' });
+  const passwords = Object.fromEntries(users.map((user) => [user, `of-${user}`]));
+  const secure = await kafkaWithTls(authority, server, passwords);
   ({ broker } = secure);
   store = await startOwnStore(secure.store);
-  const plain = { brokers: [store.address] };
-  await createTopics(
-    plain,
-    [topic, others].map((name) => ({ name, partitions: 2 })),
-  );
-  const admin = new Kafka({ ...plain, logLevel: logLevel.NOTHING }).admin();
+  const admin = new Kafka({ brokers: [store.address], logLevel: logLevel.NOTHING }).admin();
   await admin.connect();
-  await admin.createAcls({
-    acl: [
-      ...[AclOperationTypes.READ, AclOperationTypes.WRITE, AclOperationTypes.DESCRIBE_CONFIGS].map(
-        (operation) => aclOf(AclResourceTypes.TOPIC, topic, operation),
-      ),
-      aclOf(AclResourceTypes.GROUP, group, AclOperationTypes.DESCRIBE),
-      aclOf(AclResourceTypes.CLUSTER, 'kafka-cluster', AclOperationTypes.DESCRIBE),
-    ],
-  });
+  await admin.createTopics({ topics: [{ topic: others, numPartitions: 1 }] });
+  await admin.createAcls({ acl: readAcls() });
   await admin.disconnect();
+  const makers = accessOf('kafka-topics');
+  // Its first connections take a Kafka that has just started some seconds.
+  await vi.waitFor(
+    () => prepareTopics(makers, readTopics(data['topics.yaml'] ?? '', 1), patience),
+    30_000,
+  );
 }, 120_000);
 
 afterAll(async () => {
@@ -54,25 +72,39 @@ afterAll(async () => {
   rmSync(folder, { recursive: true });
 });
 
-function aclOf(type: AclResourceTypes, name: string, operation: AclOperationTypes) {
-  return {
-    ...{ resourceType: type, resourceName: name, operation },
-    // LITERAL, whose name kafkajs hides from ES modules.
-    resourcePatternType: 3,
-    principal: 'User:purchase',
-    host: '*',
-    permissionType: AclPermissionTypes.ALLOW,
-  };
+function readAcls(): AclEntry[] {
+  const text = readFileSync(join(stores, 'kafka/acls.txt'), 'utf8');
+  const lines = text.split('\n').filter((line) => /^\w/.test(line));
+  // eslint-disable-next-line @typescript-eslint/no-unsafe-enum-assignment -- Kafka's numbers
+  return lines.map((line) => {
+    const [user = '', operation = '', resource = '', name = ''] = line.split(' ');
+    return {
+      principal: `User:${user}`,
+      host: '*',
+      permissionType: AclPermissionTypes.ALLOW,
+      operation: numberIn(AclOperationTypes, operation),
+      resourceType: numberIn(AclResourceTypes, resource),
+      resourceName: name.replace('*', ''),
+      resourcePatternType: name.endsWith('*') ? prefixed : literal,
+    };
+  });
 }
 
-function accessOf(more: Readonly<Record<string, string>> = {}): KafkaAccess {
+/** `DescribeConfigs` is DESCRIBE_CONFIGS there. */
+function numberIn(names: Readonly<Record<string, number | string>>, name: string): number {
+  const found = names[name.replace(/(?<=[a-z])(?=[A-Z])/g, '_').toUpperCase()];
+  if (typeof found !== 'number') throw new Error(`Kafka has no ${name}`);
+  return found;
+}
+
+function accessOf(user = 'purchase', more: Readonly<Record<string, string>> = {}): KafkaAccess {
   return kafkaAccessIn({
     SECKILL_KAFKA_BROKERS: broker,
     SECKILL_KAFKA_TLS: 'on',
     SECKILL_KAFKA_CA_FILE: authority.caFile,
     SECKILL_KAFKA_SASL_MECHANISM: 'PLAIN',
-    SECKILL_KAFKA_USERNAME: 'purchase',
-    SECKILL_KAFKA_PASSWORD: 'of-purchase',
+    SECKILL_KAFKA_USERNAME: user,
+    SECKILL_KAFKA_PASSWORD: `of-${user}`,
     ...more,
   });
 }
@@ -87,7 +119,7 @@ async function send(access: KafkaAccess, to = topic): Promise<void> {
 }
 
 const hintFrom = (more: Readonly<Record<string, string>>) =>
-  connectProducer(accessOf(more)).then(
+  connectProducer(accessOf('purchase', more)).then(
     (producer) => {
       producer.discard();
       return undefined;
@@ -103,20 +135,51 @@ async function valuesOf(records: AsyncIterable<{ value: Buffer | null }>): Promi
 
 test('all that purchase asks of Kafka works by TLS and as a user', async () => {
   const kafka = accessOf();
-  // Its first connections take a Kafka that has just started some seconds.
-  await vi.waitFor(() => connectProducer(kafka).then((producer) => producer.discard()), 30_000);
   await send(kafka);
   expect(await valuesOf(readTopic({ kafka, topic }))).toEqual(['sold']);
   expect(await valuesOf(readRecords({ kafka, topic }))).toEqual(['sold']);
-  expect((await markTopics(kafka, [topic])).ends).toEqual({ [topic]: { 0: 0, 1: 1 } });
-  const progress = await vi.waitFor(() => readProgress(kafka, topic, [group]), 20_000);
+  const all = [topic, ...Object.values(deadLetterTopics)];
+  expect((await markTopics(kafka, all)).ends[topic]).toMatchObject({ 0: 0, 1: 1 });
+  const progress = await vi.waitFor(() => readProgress(kafka, topic, groups), 20_000);
   expect(progress.ends.get(1)).toBe(1);
-  const state = await inspectKafka(kafka, { topics: [topic], groups: [group] });
-  expect(state.topics[0]?.settings?.get('min.insync.replicas')).toBe('1');
+  const state = await inspectKafka(kafka, { topics: all, groups });
+  for (const { settings } of state.topics) expect(settings?.get('min.insync.replicas')).toBe('1');
+  expect(state.groups).toHaveLength(groups.length);
+  await expect(send(kafka, others)).rejects.toThrow(/not acknowledged/);
+  await expect(send(kafka, deadLetterTopics['update-rank'])).rejects.toThrow(/not acknowledged/);
 });
 
-test('a topic of others is not written', async () => {
-  await expect(send(accessOf(), others)).rejects.toThrow(/not acknowledged/);
+test('the sources read events, commit, and write dead letters; they sell nothing', async () => {
+  const kafka = accessOf('sources');
+  const client = new Kafka({ ...kafkaConfigOf(kafka), logLevel: logLevel.NOTHING });
+  const group = consumerGroups['persist-order'];
+  const consumer = client.consumer({ groupId: group });
+  await consumer.connect();
+  await consumer.subscribe({ topic, fromBeginning: true });
+  const seen: string[] = [];
+  await consumer.run({
+    eachMessage: async ({ message }) => {
+      seen.push(String(message.value));
+      await Promise.resolve();
+    },
+  });
+  await expect.poll(() => seen, { timeout: 20_000 }).toEqual(['sold']);
+  await consumer.disconnect();
+  const { committed } = await readProgress(accessOf(), topic, [group]);
+  expect(committed.get(group)?.get(1)).toBe(1);
+  await send(kafka, deadLetterTopics['persist-order']);
+  await expect(send(kafka)).rejects.toThrow(/not acknowledged/);
+});
+
+test('by SCRAM the password stays with who knows it', async () => {
+  await addScramUser(store.address, 'purchase', 'of-scram');
+  const scram = {
+    SECKILL_KAFKA_SASL_MECHANISM: 'SCRAM-SHA-512',
+    SECKILL_KAFKA_PASSWORD: 'of-scram',
+  };
+  await send(accessOf('purchase', scram));
+  const wrong = { ...scram, SECKILL_KAFKA_PASSWORD: 'wrong' };
+  expect(await hintFrom(wrong)).toMatch(/user or password is wrong/);
 });
 
 test('who is not believed, and who does not believe us: each is told', async () => {

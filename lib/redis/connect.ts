@@ -50,14 +50,17 @@ export function connectRedis(access: RedisAccess, log: Log): RedisClient {
           clusterRetryStrategy: (attempt) => Math.min(50 * attempt, 500),
         });
   // Without a listener, a lost connection would end the process.
-  let said = false;
-  client.on('error', (error: Error) => {
-    if (!said) log.warn({ err: error, hint: hintOf(error) }, 'Redis is away');
-    said = true;
+  // Each reason once: the first may be a connection reset, and the next what is behind it.
+  const said = new Set<string>();
+  client.on('error', (error: Error & { readonly code?: string }) => {
+    const hint = hintOf(error);
+    const reason = hint ?? error.code ?? error.name;
+    if (!said.has(reason)) log.warn({ err: error, hint }, 'Redis is away');
+    said.add(reason);
   });
   client.on('ready', () => {
-    if (said) log.info('Redis is back');
-    said = false;
+    if (said.size > 0) log.info('Redis is back');
+    said.clear();
   });
   return client;
 }

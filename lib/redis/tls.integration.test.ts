@@ -51,7 +51,9 @@ function connect(more: Readonly<Record<string, string>> = {}) {
 }
 
 const answers = (redis: RedisClient) =>
-  vi.waitFor(async () => expect(await redis.ping()).toBe('PONG'), 10_000);
+  vi.waitFor(async () => {
+    expect(await redis.ping()).toBe('PONG');
+  }, 10_000);
 
 test('with the authority and a certificate of ours it works', async () => {
   const { redis, said } = connect();

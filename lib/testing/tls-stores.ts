@@ -1,13 +1,17 @@
 // Stores that speak TLS and ask for users, for tests: each with the server's certificate of one
 // authority, and clients' certificates believed where that authority signed them.
 
+import { execFile } from 'node:child_process';
 import { once } from 'node:events';
 import { appendFile, readFile, writeFile } from 'node:fs/promises';
 import { connect } from 'node:net';
+import { promisify } from 'node:util';
 import { choosePort } from '#knative/local/ports.ts';
 import { etcd } from '#knative/local/stores/etcd.ts';
 import { kafka } from '#knative/local/stores/kafka.ts';
+import { kafkaJarsFolder } from '#knative/local/stores/kafka-jars.ts';
 import { mysql } from '#knative/local/stores/mysql.ts';
+import { findProgram } from '#knative/local/stores/programs.ts';
 import { redis } from '#knative/local/stores/redis.ts';
 import type { Store } from '#knative/local/stores/store.ts';
 import type { Authority, KeyPair } from './certificates.ts';
@@ -88,7 +92,16 @@ export interface SecureKafka {
   readonly broker: string;
 }
 
-/** Users by SASL PLAIN and SCRAM, and nobody but the administrator has rights that no ACL gives. */
+/** Lets a user of `kafkaWithTls` sign in by SCRAM, too; `address` is the administrator's. */
+export async function addScramUser(address: string, name: string, password: string): Promise<void> {
+  const config = ['--alter', '--add-config', `SCRAM-SHA-512=[password=${password}]`];
+  const user = ['--entity-type', 'users', '--entity-name', name];
+  const program = ['-cp', `${kafkaJarsFolder()}/*`, 'kafka.admin.ConfigCommand'];
+  const to = ['--bootstrap-server', address];
+  await promisify(execFile)(findProgram('java'), [...program, ...to, ...config, ...user]);
+}
+
+/** Users by SASL PLAIN, and nobody but the administrator has rights that no ACL gives. */
 export async function kafkaWithTls(
   { caFile }: Authority,
   { certFile, keyFile }: KeyPair,
@@ -103,7 +116,9 @@ export async function kafkaWithTls(
     `ssl.truststore.location=${caFile}`,
     'listener.security.protocol.map=PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT,SECURE:SASL_SSL',
     'inter.broker.listener.name=PLAINTEXT',
-    'sasl.enabled.mechanisms=PLAIN',
+    'sasl.enabled.mechanisms=PLAIN,SCRAM-SHA-512',
+    'listener.name.secure.scram-sha-512.sasl.jaas.config=' +
+      'org.apache.kafka.common.security.scram.ScramLoginModule required;',
     `listener.name.secure.plain.sasl.jaas.config=${[
       'org.apache.kafka.common.security.plain.PlainLoginModule required',
       ...logins,

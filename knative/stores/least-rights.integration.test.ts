@@ -168,11 +168,14 @@ async function refusedByRedis(): Promise<unknown[]> {
   return refused;
 }
 
-async function cli(...args: string[]): Promise<Record<string, unknown>> {
+async function tell(...args: string[]): Promise<string> {
   const program = join(root, 'knative/plugin/kn-seckill');
   const env = { PATH: process.env.PATH, SECKILL_URL: url, SECKILL_JWT_KEY: key };
-  const asked = await promisify(execFile)(program, [...args, '-o', 'json'], { env });
-  return JSON.parse(asked.stdout) as Record<string, unknown>;
+  return (await promisify(execFile)(program, args, { env })).stdout;
+}
+
+async function cli(...args: string[]): Promise<Record<string, unknown>> {
+  return JSON.parse(await tell(...args, '-o', 'json')) as Record<string, unknown>;
 }
 
 async function buy(token: string, idempotencyKey: string): Promise<[number, string]> {
@@ -195,12 +198,8 @@ test('a sale, all that operators do to it, and its boards', async () => {
   await cli('sale', 'warm', 'shoe');
   await cli('sale', 'open', 'shoe');
   await cli('limits', 'set', 'product', '--product', 'shoe', '--rate', '100', '--capacity', '100');
-  const { stdout } = await promisify(execFile)(
-    join(root, 'knative/plugin/kn-seckill'),
-    ['token', '--count', '30', '--prefix', 'u'],
-    { env: { PATH: process.env.PATH, SECKILL_URL: url, SECKILL_JWT_KEY: key } },
-  );
-  const tokens = stdout.trim().split('\n');
+  const said = await tell('token', '--count', '30', '--prefix', 'u');
+  const tokens = said.trim().split('\n');
   const rush = () => Promise.all(tokens.map((token, index) => buy(token, `key-of-${index}`)));
   const times = (count: number, status: number) => Array<number>(count).fill(status);
   const statuses = (answers: [number, string][]) => answers.map(([status]) => status).sort();
@@ -224,6 +223,11 @@ test('a sale, all that operators do to it, and its boards', async () => {
   expect(((await board.json()) as { entries: unknown[] }).entries.length).toBeGreaterThan(0);
   await cli('erase', 'u1', '--yes');
   expect(await cli('verify', 'shoe')).toMatchObject({ ok: true });
+  const operator = (await tell('token', '--user', 'op', '--operator')).trim();
+  const doctor = await fetch(`${url}/operator/doctor`, {
+    headers: { authorization: `Bearer ${operator}` },
+  });
+  expect(await doctor.text()).not.toMatch(/NOPERM|denied|permission|may not/i);
   // Redis notes whatever it refused, also where somebody tried again or did without.
   expect(await refusedByRedis()).toEqual([]);
 });

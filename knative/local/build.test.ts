@@ -1,7 +1,7 @@
 import { execFile } from 'node:child_process';
-import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join, resolve } from 'node:path';
+import { isAbsolute, join, resolve } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { buildAll, buildFunction, functionNames, toolNames } from './build.ts';
 
@@ -75,10 +75,17 @@ test('kn-seckill is a bundle of its own', async () => {
 });
 
 test.each([...functionNames, ...toolNames])('%s does not say where it was built', (name) => {
-  for (const file of filesOf(name).filter((one) => /\.cjs(\.map)?$/.test(one))) {
-    const text = readFileSync(join(folder, name, file), 'utf8');
-    expect(text.includes(resolve('.')), file).toBe(false);
-    expect(text.includes(folder), file).toBe(false);
+  const read = (file: string) => readFileSync(join(folder, name, file), 'utf8');
+  const bundles = filesOf(name).filter((file) => file.endsWith('.cjs'));
+  for (const file of bundles) {
+    const { sources } = JSON.parse(read(`${file}.map`)) as { sources: string[] };
+    // By their paths in the repository, wherever that was, and wherever the bundle was put.
+    const others = sources.filter((source) => !/^node_modules\/|^[\w-]+:/.test(source));
+    expect(others.filter((source) => isAbsolute(source) || !existsSync(source))).toEqual([]);
+    for (const top of ['functions', 'lib', 'knative', 'node_modules']) {
+      expect(read(file).includes(resolve(top)), `${file}: ${top}`).toBe(false);
+    }
+    expect(read(file).includes(folder), file).toBe(false);
   }
 });
 

@@ -3,7 +3,7 @@
 // with all it reads at run time beside it, and so do the tools. A bundle that outgrows its budget
 // fails the build: functions start from zero, so size is time.
 
-import { copyFileSync, existsSync, readdirSync, readFileSync } from 'node:fs';
+import { copyFileSync, existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { cp, rm } from 'node:fs/promises';
 import { basename, dirname, join, relative, resolve } from 'node:path';
 import { gzipSync } from 'node:zlib';
@@ -126,8 +126,19 @@ export async function bundle(
     },
   } satisfies BuildOptions;
   const { metafile } = await bundleWith(options);
+  nameSourcesFromRoot(`${outfile}.map`);
   copyScripts(Object.keys(metafile.inputs), dirname(outfile));
   return metafile;
+}
+
+/** esbuild names sources from the map's own folder: that would tell where it was built. */
+function nameSourcesFromRoot(mapFile: string): void {
+  const map = JSON.parse(readFileSync(mapFile, 'utf8')) as { sources: string[] };
+  const sources = map.sources.map((source) =>
+    // What a plugin made has a name, and no place.
+    /^[\w-]+:/.test(source) ? source : relative(root, resolve(dirname(mapFile), source)),
+  );
+  writeFileSync(mapFile, JSON.stringify({ ...map, sources }));
 }
 
 /** Lua scripts are read from beside the code that runs them. */

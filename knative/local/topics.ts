@@ -2,6 +2,7 @@
 
 import { Kafka, logLevel } from 'kafkajs';
 import { type KafkaAccess, kafkaConfigOf } from '#lib/kafka/access.ts';
+import { createTopics as createNew } from '#lib/kafka/create-topics.ts';
 import { topics as allTopics } from '#lib/names.ts';
 
 /** Makes the topics that are not there yet; those that are stay as they are. */
@@ -21,10 +22,10 @@ export async function createTopics(
     const existing = new Set(await admin.listTopics());
     const missing = topics.filter(({ name }) => !existing.has(name));
     if (missing.length === 0) return;
-    await admin.createTopics({
-      waitForLeaders: true,
-      topics: missing.map(({ name, partitions }) => ({ topic: name, numPartitions: partitions })),
-    });
+    await createNew(
+      admin,
+      missing.map(({ name, partitions }) => ({ topic: name, numPartitions: partitions })),
+    );
   } finally {
     await admin.disconnect();
   }

@@ -28,7 +28,12 @@ const startTimeoutMs = 15_000;
 /** Starts an etcd on a free port. */
 export async function startOwnEtcd(): Promise<OwnEtcd> {
   const folder = await mkdtemp(join(tmpdir(), 'seckill-etcd-'));
-  const site = { folder: join(folder, 'etcd'), port: await choosePort(), password: '' };
+  const site = {
+    folder: join(folder, 'etcd'),
+    port: await choosePort(),
+    password: '',
+    syncs: false,
+  };
   const endpoint = etcd.address(site);
   let running: RunningProcess | undefined;
 

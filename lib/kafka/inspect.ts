@@ -3,6 +3,7 @@
 
 import { type Admin, type ConfigResourceTypes, Kafka, logLevel } from 'kafkajs';
 import { type KafkaAccess, kafkaConfigOf } from './access.ts';
+import { errorTypeOf } from './error-type.ts';
 import { KafkaUnavailable } from './unavailable.ts';
 
 const requestTimeoutMs = 5_000;
@@ -78,7 +79,7 @@ async function inspectTopic(admin: Admin, name: string): Promise<KafkaTopic> {
       inSync: isr.length,
     }));
   } catch (error) {
-    const type = typeOf(error);
+    const type = errorTypeOf(error);
     if (!lookedFor.has(type)) throw error;
     return { name, exists: type === 'LEADER_NOT_AVAILABLE', partitions: [], settings: undefined };
   }
@@ -120,13 +121,7 @@ async function unlessDenied<T>(read: () => Promise<T>): Promise<T | undefined> {
   try {
     return await read();
   } catch (error) {
-    if (typeOf(error).endsWith('_AUTHORIZATION_FAILED')) return undefined;
+    if (errorTypeOf(error).endsWith('_AUTHORIZATION_FAILED')) return undefined;
     throw error;
   }
-}
-
-/** Kafka's own name of what went wrong. */
-function typeOf(error: unknown): string {
-  const { type } = error as { type?: unknown };
-  return typeof type === 'string' ? type : '';
 }

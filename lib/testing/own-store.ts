@@ -32,7 +32,7 @@ export async function startOwnStore(store: Store): Promise<OwnStore> {
     say: () => undefined,
     throwaway: true,
     siteOf: ({ name }) =>
-      Promise.resolve({ folder: join(folder, name), port, password: 'of-a-test' }),
+      Promise.resolve({ folder: join(folder, name), port, password: 'of-a-test', syncs: false }),
     keep: (_name, started) => {
       running = started;
       return Promise.resolve();

@@ -35,6 +35,7 @@ export async function startStack(say: Say = sayOnStderr): Promise<Stack> {
     given: process.env,
     say,
     throwaway: true,
+    syncs: false,
   });
   const stop = async () => {
     await stores.stop();

@@ -16,7 +16,7 @@ export const etcd: Store = {
     await mkdir(folder, { recursive: true });
   },
 
-  command({ folder, port }) {
+  command({ folder, port, syncs = true }) {
     const clientUrl = `http://127.0.0.1:${port}`;
     const options = {
       name: 'local',
@@ -32,7 +32,7 @@ export const etcd: Store = {
       'log-level': 'warn',
     };
     const args = Object.entries(options).map(([name, value]) => `--${name}=${value}`);
-    return { command: findProgram('etcd'), args };
+    return { command: findProgram('etcd'), args: syncs ? args : [...args, '--unsafe-no-fsync'] };
   },
 
   address: ({ port }) => `http://127.0.0.1:${port}`,

@@ -21,6 +21,11 @@ export interface StoreSite {
   readonly port: number;
   /** Of the user `seckill`, where the store has users. */
   readonly password: string;
+  /**
+   * False where processes are killed but the machine never is: etcd, whose calls have the shortest
+   * deadlines, then does not wait for the disk, which may be busy for half a minute.
+   */
+  readonly syncs?: boolean;
 }
 
 export interface Store {

@@ -30,6 +30,8 @@ export interface StoresOptions {
   readonly say: Say;
   /** At the end: kill instead of shutting down, and remove the folder. */
   readonly throwaway?: boolean;
+  /** See `StoreSite`; true where not said. */
+  readonly syncs?: boolean;
   /** How long what a killed run left may take to end by itself. */
   readonly leftoverWaitMs?: number;
   /** How long a store that is named may take to answer. */
@@ -56,7 +58,7 @@ export interface Stores {
 const givenDeadlineMsByDefault = 10_000;
 
 export function createStores(options: StoresOptions): Stores {
-  const { folder, given, say, throwaway = false } = options;
+  const { folder, given, say, throwaway = false, syncs = true } = options;
   const processes = new Map<StoreName | 'docker', RunningProcess>();
   const ports: Partial<Record<StoreName, number>> = {};
   let stopping = false;
@@ -69,7 +71,7 @@ export function createStores(options: StoresOptions): Stores {
     async siteOf({ name }) {
       const port = await choosePort(ports[name] ?? options.ports?.[name]);
       ports[name] = port;
-      return { folder: join(folder, name), port, password: options.password };
+      return { folder: join(folder, name), port, password: options.password, syncs };
     },
     async keep(name, started) {
       processes.set(name, started);

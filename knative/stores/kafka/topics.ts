@@ -1,10 +1,11 @@
 // Kafka's topics as kafka-sources/topics.yaml lists them: made where they are missing, given more
 // partitions and other settings where they differ. Records are never touched.
 
-import { type Admin, ConfigResourceTypes, Kafka, logLevel } from 'kafkajs';
+import { type Admin, ConfigResourceTypes, type ITopicConfig, Kafka, logLevel } from 'kafkajs';
 import { parse } from 'yaml';
 import { z } from 'zod';
 import { type KafkaAccess, kafkaConfigOf } from '#lib/kafka/access.ts';
+import { createTopics } from '#lib/kafka/create-topics.ts';
 import { type Patience, untilDone } from '../wait.ts';
 
 const topicShape = z.strictObject({
@@ -61,23 +62,16 @@ async function prepare(admin: Admin, wanted: readonly Topic[]): Promise<string[]
   const existing = new Set(await admin.listTopics());
   const missing = wanted.filter(({ name }) => !existing.has(name));
   const present = wanted.filter(({ name }) => existing.has(name));
-  if (missing.length > 0) await make(admin, missing);
+  if (missing.length > 0) await createTopics(admin, missing.map(asKafkaWants));
   const done = missing.map(({ name, partitions }) => `${name}: made with ${partitions} partitions`);
   for (const topic of present)
     done.push(`${topic.name}: ${(await adapt(admin, topic)).join('; ')}`);
   return done;
 }
 
-async function make(admin: Admin, topics: readonly Topic[]): Promise<void> {
-  await admin.createTopics({
-    waitForLeaders: true,
-    topics: topics.map(({ name, partitions, replicationFactor, config }) => ({
-      topic: name,
-      numPartitions: partitions,
-      replicationFactor,
-      configEntries: entries(config),
-    })),
-  });
+function asKafkaWants({ name, partitions, replicationFactor, config }: Topic): ITopicConfig {
+  const configEntries = entries(config);
+  return { topic: name, numPartitions: partitions, replicationFactor, configEntries };
 }
 
 function entries(config: Topic['config']): { name: string; value: string }[] {

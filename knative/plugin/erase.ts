@@ -20,7 +20,8 @@ export function addErase(program: Command, io: Io): void {
     .description(
       'Removes a person: in orders and on boards of settled sales a random name takes the place ' +
         'of the user id, for good. What was sold stays sold, and `verify` stays what it is. ' +
-        `Refused while a sale that the person has bought in is not settled. ${rest}`,
+        'Refused while a sale that the person has bought in is not settled, or cannot be looked ' +
+        `into: what Kafka has not delivered yet would bring the name back. ${rest}`,
     )
     .argument('<user>', 'the user id, as in the tokens (`sub`)')
     .option('--yes', 'do not ask');

@@ -1,11 +1,18 @@
 import { randomUUID } from 'node:crypto';
 import { eq, like } from 'drizzle-orm';
-import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
+import { afterAll, beforeAll, beforeEach, expect, test, vi } from 'vitest';
 import { recordBatch, topOf } from '#lib/board/board.ts';
 import { operations, orders } from '#lib/mysql/schema.ts';
 import { boardKey, isErased, saleKeys } from '#lib/names.ts';
+import { anEvent } from '#lib/testing/order-events.ts';
 import { failingRedis, openApp, type TestApp, verdictOf } from '../testing/app-fixture.ts';
-import { aPurchase, type Bench, type Instance, openOwnBench } from '../testing/purchase-fixture.ts';
+import {
+  accepted,
+  aPurchase,
+  type Bench,
+  type Instance,
+  openOwnBench,
+} from '../testing/purchase-fixture.ts';
 
 let bench: Bench;
 let instance: Instance;
@@ -106,6 +113,61 @@ test('nothing is erased while one of the sales is not settled', async () => {
   expect(answer.body.detail).toContain(open.productId);
   expect(answer.body.detail).not.toContain(settled.productId);
   expect(await usersOf(settled.productId)).toEqual([userId]);
+});
+
+test('an order that only Kafka knows is found: it gets its row, and nothing is erased yet', async () => {
+  const userId = `person-${randomUUID()}`;
+  const settled = await saleOf(userId);
+  await close(settled.productId);
+  const productId = await bench.product({ stock: 9 });
+  const purchase = aPurchase(productId, { userId });
+  expect(await instance.seller.purchase(productId, [purchase])).toEqual([accepted]);
+  // Redis has lost the sale before persist-order was reached.
+  await bench.redis.del(...Object.values(saleKeys(productId)));
+  const refused = erase(userId);
+  await vi.waitFor(async () => {
+    expect(await bench.published(productId)).toHaveLength(2);
+  }, 20_000);
+  await bench.persistAll(productId);
+  expect(await refused).toMatchObject({ status: 409, body: { outcome: 'conflict' } });
+  expect((await refused).body.detail).toContain(productId);
+  expect(await usersOf(settled.productId)).toEqual([userId]);
+
+  await close(productId);
+  expect((await erase(userId)).status).toBe(200);
+  // Kafka delivers the order once more: the name does not come back.
+  expect(await verdictOf(bench, app, productId)).toMatchObject({ ok: true, problems: [] });
+  for (const sale of [settled.productId, productId]) {
+    expect(await heldOf(sale)).not.toContain(userId);
+  }
+});
+
+test('where a sale cannot be made whole nobody is erased, and the answer says why', async () => {
+  const userId = `person-${randomUUID()}`;
+  const { productId } = await saleOf(userId);
+  await close(productId);
+  const lost = await bench.product({ generation: 1 });
+  const { seller } = bench.instance({
+    // As one whose key was retired too early.
+    async *readEvents() {
+      const event = anEvent(lost, [{ units: [[1, 1]] }]);
+      const data = JSON.stringify(event);
+      yield await Promise.resolve({ productId: lost, batchId: 'b', data, signed: false, event });
+    },
+  });
+  const answer = await erase(userId, { of: openApp(bench, { seller }) });
+  expect(answer.status).toBe(503);
+  expect(answer.body.detail).toMatch(new RegExp(`1 events of ${lost} are not signed`));
+  expect(await usersOf(productId)).toEqual([userId]);
+  await bench.update(lost, { state: 'settled' });
+  await seller.stop();
+});
+
+test('a sale that was never loaded is not loaded for it', async () => {
+  const productId = await bench.product();
+  expect((await erase(`person-${randomUUID()}`)).status).toBe(200);
+  expect(await bench.redis.exists(...Object.values(saleKeys(productId)))).toBe(0);
+  expect((await bench.row(productId)).generation).toBe(0);
 });
 
 test('what Redis still has after a crash is found by the next try', async () => {

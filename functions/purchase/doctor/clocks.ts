@@ -47,6 +47,10 @@ export function mysqlSkew({ pool }: MysqlClient, now: () => number): Promise<Ske
   return skewOf('MySQL', timeMs, now);
 }
 
+const whySkew =
+  'sales open and close by Redis’ clock, pages count down by another, and the delay of ' +
+  'consumers is measured between clocks';
+
 /** The best of a few: what was answered fastest is known best. */
 async function skewOf(
   whose: string,
@@ -68,6 +72,13 @@ async function skewOf(
 
 /** Which clocks are apart for sure, whatever the way there has cost. */
 export function judgeClocks(skews: readonly Skew[]): Check {
+  if (skews.length === 0) {
+    return say.unknown('skew', {
+      found: 'no store has told what time it is',
+      why: whySkew,
+      todo: 'bring Redis and MySQL back, and ask again',
+    });
+  }
   const apart = skews.filter(
     ({ aheadMs, uncertainMs }) => Math.abs(aheadMs) - uncertainMs > skewMaxMs,
   );
@@ -81,9 +92,7 @@ export function judgeClocks(skews: readonly Skew[]): Check {
   );
   return say.wrong('skew', {
     found: told.join('; '),
-    why:
-      'sales open and close by Redis’ clock, pages count down by another, and the delay of ' +
-      'consumers is measured between clocks',
+    why: whySkew,
     todo: 'keep the clocks of all nodes and stores by NTP (chrony): see `chronyc tracking` there',
   });
 }

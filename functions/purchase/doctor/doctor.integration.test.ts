@@ -129,6 +129,21 @@ test('a store that is away leaves its own checks open, and no others', async () 
   expect(JSON.stringify(without)).not.toContain('secret-word');
 });
 
+test('a store that is silent keeps no check waiting beyond its time', async () => {
+  const mysql = connectMysql({ url: await uniqueDatabase() }, 1);
+  closers.push(() => mysql.pool.end());
+  // Whoever asks next waits for as long as this one is not given back.
+  const held = await mysql.pool.getConnection();
+  const diagnosis = await examine({ mysql, timeoutMs: 2_000 });
+  held.release();
+  expect(faultsIn(diagnosis)).toEqual([
+    'Kafka replication advice',
+    'MySQL reachable unknown',
+    'sales leftovers unknown',
+  ]);
+  expect(found(diagnosis, 'clocks', 'skew')?.result).toBe('ok');
+});
+
 test('a Redis Cluster is looked at node by node, and one of its nodes alone is no Redis', async () => {
   const cluster = await startOwnCluster();
   const redis = connectRedis({ urls: cluster.urls }, log);

@@ -12,7 +12,7 @@ import { mysqlErrorOf } from '#lib/mysql/error.ts';
 import { topics as allTopics, consumerGroups } from '#lib/names.ts';
 import type { RedisClient } from '#lib/redis/connect.ts';
 import { unlessAborted } from '#lib/unless-aborted.ts';
-import { judgeClocks, mysqlSkew, redisSkews } from './clocks.ts';
+import { judgeClocks, mysqlSkew, redisSkews, type Skew } from './clocks.ts';
 import { judgeEtcd } from './etcd.ts';
 import { type ExpectedTopic, judgeKafka } from './kafka.ts';
 import { checkMysql } from './mysql.ts';
@@ -29,29 +29,40 @@ export interface DoctorDependencies {
   readonly groups?: readonly string[];
   /** Epoch milliseconds. */
   readonly now?: () => number;
+  /** For how long a store may be silent on each of the checks. */
+  readonly timeoutMs?: number;
 }
 
 /** One slow store does not keep whoever asks waiting for all. */
-const storeTimeoutMs = 15_000;
+const timeoutByDefaultMs = 15_000;
 
 const migrations = journal.entries.map(({ tag, when }) => ({ tag, madeAt: when }));
 
 /** Makes the check-up; it never fails. */
 export function createDoctor(dependencies: DoctorDependencies): () => Promise<Diagnosis> {
-  const { redis, mysql, now = Date.now } = dependencies;
+  const { redis, mysql, now = Date.now, timeoutMs = timeoutByDefaultMs } = dependencies;
   const look = async () => {
+    const soon: InTime = (answer) => unlessAborted(AbortSignal.timeout(timeoutMs), answer);
+    const lookAt = async (store: string, checks: Promise<readonly Check[]>) =>
+      soon(checks).then(
+        (found) => [checksOf(store).ok('reachable', 'it answers'), ...found],
+        (error: unknown) => [isRefusal(error) ? refused(store, error) : away(store, error)],
+      );
     const checks = await Promise.all([
-      lookAt('Redis', () => checkRedis(redis)),
-      lookAt('etcd', async () => checkEtcd(await inspectEtcd(dependencies.etcd))),
-      lookAt('Kafka', () => checkKafka(dependencies)),
-      lookAt('MySQL', () => checkMysql(mysql, migrations)),
-      checkClocks(redis, mysql, now),
-      checkSales({ redis, mysql }, now()).catch((error: unknown) => [salesUnknown(error)]),
+      lookAt('Redis', checkRedis(redis)),
+      lookAt('etcd', inspectEtcd(dependencies.etcd).then(checkEtcd)),
+      lookAt('Kafka', checkKafka(dependencies)),
+      lookAt('MySQL', checkMysql(mysql, migrations)),
+      checkClocks(soon(redisSkews(redis, now)), soon(mysqlSkew(mysql, now))),
+      soon(checkSales({ redis, mysql }, now())).catch((error: unknown) => [salesUnknown(error)]),
     ]);
     return diagnosisOf(new Date(now()), checks.flat());
   };
   return look;
 }
+
+/** The answer, or a rejection where it does not come in time. */
+type InTime = <T>(answer: Promise<T>) => Promise<T>;
 
 async function checkKafka({
   kafka,
@@ -68,25 +79,9 @@ function checkEtcd(members: readonly EtcdMember[]): Check[] {
 }
 
 /** The clocks of the stores that answer; those that don't are told of elsewhere. */
-async function checkClocks(
-  redis: RedisClient,
-  mysql: MysqlClient,
-  now: () => number,
-): Promise<Check> {
-  const skews = await Promise.allSettled([redisSkews(redis, now), mysqlSkew(mysql, now)]);
+async function checkClocks(redis: Promise<Skew[]>, mysql: Promise<Skew>): Promise<Check> {
+  const skews = await Promise.allSettled([redis, mysql]);
   return judgeClocks(skews.flatMap((one) => (one.status === 'fulfilled' ? one.value : [])));
-}
-
-async function lookAt(
-  store: string,
-  look: () => Promise<readonly Check[]>,
-): Promise<readonly Check[]> {
-  try {
-    const checks = await unlessAborted(AbortSignal.timeout(storeTimeoutMs), look());
-    return [checksOf(store).ok('reachable', 'it answers'), ...checks];
-  } catch (error) {
-    return [isRefusal(error) ? refused(store, error) : away(store, error)];
-  }
 }
 
 function away(store: string, error: unknown): Check {

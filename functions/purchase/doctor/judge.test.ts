@@ -180,4 +180,5 @@ test('clocks are apart only where the way there cannot have made it', () => {
   expect(judgeClocks([{ ...skew, aheadMs: -1_200, uncertainMs: 5 }]).found).toBe(
     'Redis a is 1.2 s behind purchase',
   );
+  expect(judgeClocks([]).result).toBe('unknown');
 });

@@ -4,6 +4,7 @@
 import { type Command, InvalidArgumentError } from 'commander';
 import { type Invocation, type Io, invocation, wholeNumber, withTarget } from './command.ts';
 import { CliError } from './exit.ts';
+import { scheduleHolder } from './kube/claims.ts';
 import { kinds } from './kube/kinds.ts';
 import { cronJobName } from './kube/schedule.ts';
 import { progressOf, warmServices } from './kube/warm.ts';
@@ -45,8 +46,8 @@ async function warm(product: string, count: number, given: Invocation): Promise<
   const [loading, scaling] = await Promise.allSettled([
     warmOne(product, given),
     warmServices(kube, {
-      ...{ services, count, isCapped: true, holder: product, timeoutMs: warmMs },
-      ...{ interrupted: given.io.interrupted, say: given.say },
+      ...{ services, count, isCapped: true, timeoutMs: warmMs },
+      ...{ holder: scheduleHolder(product), interrupted: given.io.interrupted, say: given.say },
     }),
   ]);
   const faults: string[] = loading.status === 'rejected' ? [textOf(loading.reason)] : [];
@@ -81,7 +82,9 @@ async function settle(product: string, given: Invocation): Promise<void> {
     );
   }
   const kube = await given.kube();
-  await coolServices(kube, await allServices(kube), { for: product });
+  await coolServices(kube, await allServices(kube), {
+    for: scheduleHolder(product),
+  });
   await closeSale(product, settleMs, given);
   for (const name of [cronJobName(product, 'warm'), cronJobName(product, 'settle')]) {
     // Its own Job, and what that has said, outlives it.

@@ -1,6 +1,8 @@
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
+import type { Check } from '#lib/diagnosis.ts';
 import { memory } from './kube/claims.ts';
 import { kinds } from './kube/kinds.ts';
+import { lostWarmthOf } from './kube/lost-warmth.ts';
 import { type Kit, startKit } from './kube/test-kit.ts';
 
 // The client of Kubernetes has a thousand modules, which a busy machine reads for seconds.
@@ -336,4 +338,72 @@ describe('cool', () => {
     expect(annotationsOf('purchase-00001')).not.toHaveProperty([minScale]);
     expect(kit.api.at(kinds.revision, 'purchase-00002')).toBeDefined();
   });
+});
+
+describe('after a roll-out', () => {
+  const lost = () =>
+    lostWarmthOf([...kit.api.objects.list('revisions.serving.knative.dev', 'seckill')]);
+  const warm = (...args: string[]) => kit.run(['scale', 'warm', 'purchase', ...args]);
+  function rollOut(revision: string, annotations: Readonly<Record<string, string>> = {}): void {
+    kit.knative.addRevision('purchase', revision);
+    annotate(revision, annotations);
+    kit.knative.route('purchase', { [revision]: 100 });
+  }
+
+  test('what was warm is told of by doctor, until somebody warms or cools again', async () => {
+    await warm('--to', '3');
+    kit.knative.addRevision('purchase', 'purchase-00002');
+    // Until it has the traffic, the old one keeps what it has.
+    expect(lost()).toEqual([]);
+    kit.knative.route('purchase', { 'purchase-00002': 100 });
+    kit.edge.on('GET /operator/doctor', { problem: 'not_found' });
+    const { out } = await kit.run(['doctor', '-o', 'json']);
+    const { checks } = JSON.parse(out) as { checks: Check[] };
+    expect(checks.find(({ name }) => name === 'warmth')).toMatchObject({
+      result: 'wrong',
+      found: 'a roll-out has taken what `scale warm` has set: purchase keeps 0 of 3 for operator',
+      todo:
+        '`kn-seckill scale warm purchase --to 3`; where it is needed no more, ' +
+        '`kn-seckill scale cool purchase`',
+    });
+    // Said anew, and fewer: what the old one remembers is past.
+    await warm('--to', '2');
+    expect(lost()).toEqual([]);
+    rollOut('purchase-00003');
+    expect(lost()).toMatchObject([{ holder: 'operator', has: 0 }]);
+    await kit.run(['scale', 'cool', '--all']);
+    expect(lost()).toEqual([]);
+  });
+
+  test('a new revision that brings as many of its own is as warm', async () => {
+    await warm('--to', '2');
+    rollOut('purchase-00002', { [minScale]: '2' });
+    expect(lost()).toEqual([]);
+    rollOut('purchase-00003', { [minScale]: '1' });
+    expect(lost()).toMatchObject([{ service: 'purchase', wanted: 2, has: 1 }]);
+  });
+});
+
+test('a product named like the people who warm by hand takes nothing from them', async () => {
+  await kit.run(['scale', 'warm', 'purchase', '--to', '2']);
+  const sale = { productId: 'operator', state: 'scheduled', loaded: true, settled: false };
+  kit.edge.on('GET /operator/sales/operator', { json: sale });
+  kit.edge.on('POST /operator/sales/operator/warm', { json: sale });
+  await kit.run(['schedule', 'run', 'warm', 'operator', '--to', '1']);
+  const ended = { ...sale, state: 'ended', settled: true };
+  kit.edge.on('GET /operator/sales/operator', { json: ended });
+  kit.edge.on('POST /operator/sales/operator/close', { json: ended });
+  kit.edge.on('GET /operator/sales', { json: { sales: [ended] } });
+  await kit.run(['schedule', 'run', 'settle', 'operator', '--to', '1']);
+  expect(annotationsOf('purchase-00001')?.[minScale]).toBe('2');
+  expect(annotationsOf('ratelimit-edge-00001')).not.toHaveProperty([minScale]);
+});
+
+test.each(['', 'two words', 'x'.repeat(81)])('nobody is called %j', async (name) => {
+  for (const args of [
+    ['warm', 'purchase', '--to', '1'],
+    ['cool', 'purchase'],
+  ]) {
+    expect(await kit.run(['scale', ...args, '--for', name])).toMatchObject({ status: 64 });
+  }
 });

@@ -1,6 +1,6 @@
 // `kn-seckill scale`: instances that are up before the crowd comes, and away again after it.
 
-import type { Command } from 'commander';
+import { type Command, InvalidArgumentError } from 'commander';
 import {
   durationOption,
   type Invocation,
@@ -11,9 +11,10 @@ import {
   withOutput,
 } from './command.ts';
 import { CliError, exits, usageError } from './exit.ts';
-import { type Released, release } from './kube/claims.ts';
+import { operatorHolder, type Released, release } from './kube/claims.ts';
 import type { Kube } from './kube/client.ts';
 import { kinds } from './kube/kinds.ts';
+import { serviceLabel } from './kube/lost-warmth.ts';
 import { progressOf, type Warmed, warmServices } from './kube/warm.ts';
 import { table } from './table.ts';
 
@@ -29,10 +30,7 @@ interface CoolOptions extends ScaleOptions {
   readonly force?: boolean;
 }
 
-/** Whoever calls it by hand; schedules hold in the name of their product. */
-const holderPreset = 'operator';
 const countMax = 1_000;
-const serviceLabel = 'serving.knative.dev/service';
 
 export function addScale(program: Command, io: Io): void {
   const scale = program
@@ -55,7 +53,12 @@ function addWarm(scale: Command, io: Io): void {
     .argument('[services...]', 'Knative Services')
     .option('--all', 'all of the system, of each as many as its max-scale allows')
     .requiredOption('--to <n>', 'how many instances of each', wholeNumber(1, countMax))
-    .option('--for <name>', 'who needs them: of several, the highest need counts', holderPreset)
+    .option(
+      '--for <name>',
+      'who needs them: of several, the highest counts',
+      holder,
+      operatorHolder,
+    )
     .addOption(durationOption('--wait <duration>', 'how long to wait', '2m'));
   const examples = ['scale warm --all --to 3', 'scale warm purchase ratelimit-edge --to 4'];
   withExamples(withOutput(warm), ...examples).action(
@@ -95,7 +98,7 @@ function addCool(scale: Command, io: Io): void {
     )
     .argument('[services...]', 'Knative Services')
     .option('--all', 'all of the system')
-    .option('--for <name>', 'who does not need them any more', holderPreset)
+    .option('--for <name>', 'who does not need them any more', holder, operatorHolder)
     .option('--force', 'also what others hold');
   withExamples(withOutput(cool), 'scale cool --all', 'scale cool purchase --force').action(
     async (services: string[], options: CoolOptions, command: Command) => {
@@ -116,13 +119,13 @@ interface Cooled extends Released {
 export async function coolServices(
   kube: Kube,
   services: readonly string[],
-  { for: holder, force }: Pick<CoolOptions, 'for' | 'force'>,
+  { for: who, force }: Pick<CoolOptions, 'for' | 'force'>,
 ): Promise<Cooled[]> {
   const labels = `${serviceLabel} in (${services.join(',')})`;
   const revisions = services.length === 0 ? [] : await kube.list(kinds.revision, { labels });
   const cooled: Cooled[] = [];
   for (const { metadata } of revisions) {
-    const released = await release(kube, metadata.name, force === true ? undefined : holder);
+    const released = await release(kube, metadata.name, force === true ? undefined : who);
     const service = metadata.labels?.[serviceLabel] ?? '';
     if (released.result === 'not warm' && Object.keys(released.claims).length === 0) continue;
     cooled.push({ service, revision: metadata.name, ...released });
@@ -175,6 +178,12 @@ function resultOf({ result, claims }: Released): string {
   const held = holders.length === 0 ? '' : `; held: ${holders.join(', ')}`;
   if (result === 'changed') return `somebody has changed min-scale meanwhile: left so${held}`;
   return `${result === 'held' ? 'released' : result}${held}`;
+}
+
+/** It is typed again to cool, so it needs no quotes. */
+function holder(text: string): string {
+  if (/^[\w./-]{1,80}$/.test(text)) return text;
+  throw new InvalidArgumentError('It is a name of letters, digits and . _ - /, like phone.');
 }
 
 function ended(): CliError {

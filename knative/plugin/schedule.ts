@@ -223,7 +223,7 @@ function addDelete(schedule: Command, io: Io): void {
     .summary('take the schedule of a sale away')
     .description(
       'Takes the schedule of a sale away. What it has warmed stays warm: ' +
-        '`scale cool --all --for PRODUCT` puts that back.',
+        '`scale cool --all --for schedule/PRODUCT` puts that back.',
     )
     .argument('<product>', 'the product', productId);
   withExamples(withTarget(one), 'schedule delete phone').action(

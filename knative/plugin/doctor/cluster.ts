@@ -8,6 +8,7 @@ import { hasKafkaController } from '../install/wait.ts';
 import { type Condition, type Kube, KubeError, type KubeObject, kinds } from '../kube/client.ts';
 import type { KnativeService } from '../kube/system.ts';
 import { checkPods } from './pods.ts';
+import { checkWarmth } from './windows.ts';
 
 const say = checksOf('cluster');
 const kubernetesMin = [1, 34] as const;
@@ -32,6 +33,7 @@ export async function checkCluster(kube: Kube): Promise<Check[]> {
   const looks: [string, () => Promise<Check[]>][] = [
     ['features', () => checkFeatures(kube)],
     ['functions', () => checkFunctions(kube)],
+    ['warmth', () => checkWarmth(kube)],
     ['sources', () => checkSources(kube)],
     ['secrets', () => checkSecrets(kube)],
     ['jobs', () => checkJobs(kube)],

@@ -13,6 +13,11 @@ export interface Revision extends KubeObject {
   };
 }
 
+/** Whoever calls `scale` by hand. */
+export const operatorHolder = 'operator';
+/** Of a schedule: apart from all people, and from products that are called as they are. */
+export const scheduleHolder = (product: string) => `schedule/${product}`;
+
 const prefix = 'autoscaling.knative.dev';
 const minScale = `${prefix}/min-scale`;
 /**
@@ -88,11 +93,13 @@ export async function release(
   let released: Released = { result: 'not warm', claims: {} };
   await change(kube, name, (revision) => {
     const known = memoryOf(revision);
-    if (known === undefined || (holder !== undefined && !(holder in known.claims))) {
+    if (known === undefined || (holder !== undefined && !Object.hasOwn(known.claims, holder))) {
       released = { result: 'not warm', claims: known?.claims ?? {} };
       return undefined;
     }
-    const left = Object.entries(known.claims).filter(([who]) => holder && who !== holder);
+    const left = Object.entries(known.claims).filter(
+      ([who]) => holder !== undefined && who !== holder,
+    );
     const claims = Object.fromEntries(left);
     const isOurs = undisturbed(revision) !== undefined;
     released = {

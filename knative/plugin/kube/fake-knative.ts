@@ -37,10 +37,10 @@ export interface FakeKnative {
 
 const namespace = 'seckill';
 const nodes = ['n1', 'n2', 'n3'];
+const routingState = 'serving.knative.dev/routingState';
 const labelsOf = (service: string, revision: string) => ({
   'serving.knative.dev/service': service,
   'serving.knative.dev/revision': revision,
-  'serving.knative.dev/routingState': 'active',
 });
 
 export function createFakeKnative(api: FakeApi): FakeKnative {
@@ -82,6 +82,7 @@ export function createFakeKnative(api: FakeApi): FakeKnative {
       const latest = Object.keys(percents).at(-1);
       const known = api.at(kinds.knativeService, service);
       if (known === undefined) throw new Error(`there is no service ${service}`);
+      setRouting(api, service, percents);
       api.put({
         ...known,
         ...{
@@ -114,9 +115,28 @@ function putRevision(
 ): void {
   api.put({
     ...kinds.revision,
-    metadata: { name, namespace, labels: labelsOf(service, name), annotations },
+    metadata: {
+      ...{ name, namespace, annotations },
+      labels: { ...labelsOf(service, name), [routingState]: 'pending' },
+    },
     ...{ spec: { containers: [{ image: 'ghcr.io/seckill/some:0.1.0' }] }, status: {} },
   });
+}
+
+/** As the Route's reconciler labels them: what had traffic once is kept in reserve. */
+function setRouting(
+  api: FakeApi,
+  service: string,
+  percents: Readonly<Record<string, number>>,
+): void {
+  for (const revision of api.objects.list('revisions.serving.knative.dev', namespace)) {
+    const { name, labels } = revision.metadata;
+    if (labels?.['serving.knative.dev/service'] !== service) continue;
+    const was = labels[routingState];
+    const state = name in percents ? 'active' : was === 'pending' ? was : 'reserve';
+    const metadata = { ...revision.metadata, labels: { ...labels, [routingState]: state } };
+    api.put({ ...revision, metadata });
+  }
 }
 
 interface Step {

@@ -43,7 +43,7 @@ export function createObjects(admit: Admission) {
     { dryRun = false, isChecked = true } = {},
   ): KubeObject {
     const before = objects.get(idOf(key));
-    const bare = stored(object, key);
+    const bare = identified(stored(object, key), before, version);
     if (isChecked) {
       requireFields(bare, before);
       admit(bare);
@@ -112,6 +112,17 @@ function stored(object: KubeObject, { namespace }: Key): KubeObject {
   const metadata = omit(object.metadata, 'resourceVersion');
   const where = namespace === '' ? {} : { namespace };
   return { ...object, metadata: { ...metadata, ...where } as KubeObject['metadata'] };
+}
+
+/** Made once, it stays the same one until it is removed. */
+function identified(
+  object: KubeObject,
+  before: KubeObject | undefined,
+  version: number,
+): KubeObject {
+  const { uid = `uid-${version}`, creationTimestamp = new Date().toISOString() } =
+    before?.metadata ?? {};
+  return { ...object, metadata: { uid, creationTimestamp, ...object.metadata } };
 }
 
 function requireFields(object: KubeObject, before: KubeObject | undefined): void {

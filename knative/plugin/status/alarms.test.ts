@@ -140,3 +140,13 @@ test('a few 503 are a fail-over, more than one in twenty is an alarm', () => {
   expect(codes({ 0: answered(0, 0), 2: answered(95, 5) })).toEqual([]);
   expect(codes({ 0: answered(0, 0), 2: answered(94, 6) })).toEqual(['unavailable']);
 });
+
+test('what was warmed and is cold after a roll-out is told of, with how to have it back', () => {
+  const lost = { service: 'purchase', holder: 'schedule/phone', wanted: 3, has: 1 };
+  const [alarm] = alarmsAfter({ 0: { lostWarmth: [lost] } });
+  expect(alarm).toMatchObject({ code: 'warmth_lost' });
+  expect(alarm?.text).toBe(
+    'purchase was warmed to 3 for schedule/phone, and a roll-out has left 1: ' +
+      '`scale warm purchase --to 3 --for schedule/phone`',
+  );
+});

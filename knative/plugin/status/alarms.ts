@@ -3,6 +3,7 @@
 // starts) becomes one only when it lasts.
 
 import type { Sale } from '#functions/purchase/catalogue.ts';
+import { remedyOf } from '../kube/lost-warmth.ts';
 import type { Counting } from './counting.ts';
 import type { Look } from './look.ts';
 import type { Figures, FunctionStatus } from './status-document.ts';
@@ -50,6 +51,7 @@ export function createAlarms(): Alarms {
       ...delivery(situation, sinks),
       ...deadLetters(situation.look),
       ...openings(situation),
+      ...warmth(situation.look),
       ...instances(situation, restarts),
       ...failures(situation.perSecond),
     ],
@@ -183,6 +185,16 @@ function* openings({ look, told, functions }: Situation): Generator<Alarm> {
   for (const [productId, inMs] of soon) {
     const text = `${productId} opens in ${Math.round(inMs / 1_000)} s, and only ${what} is ready`;
     yield { code: 'not_ready', text: `${text}: \`scale warm\`` };
+  }
+}
+
+function* warmth({ lostWarmth }: Look): Generator<Alarm> {
+  for (const lost of lostWarmth) {
+    const { service, holder, wanted, has } = lost;
+    const text =
+      `${service} was warmed to ${wanted} for ${holder}, and a roll-out has left ${has}: ` +
+      `\`${remedyOf(lost).again}\``;
+    yield { code: 'warmth_lost', text };
   }
 }
 

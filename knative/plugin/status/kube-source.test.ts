@@ -1,4 +1,5 @@
 import { expect, test } from 'vitest';
+import { memory } from '../kube/claims.ts';
 import { KubeError, type KubeObject, kinds } from '../kube/client.ts';
 import { kubeSource } from './kube-source.ts';
 import { aStanding } from './looks-fixture.ts';
@@ -91,22 +92,46 @@ test('at zero pods nothing is asked of anything but the API server', async () =>
   expect(proxied).toEqual([]);
 });
 
-test('as many are wanted as the autoscaler says, and at least as many as were asked for', async () => {
-  const revision = (name: string, desiredReplicas: number | undefined, minScale?: string) =>
-    ({
-      ...kinds.revision,
-      metadata: {
-        ...{ name: `${name}-1`, labels: service(name) },
-        annotations:
-          minScale === undefined ? {} : { 'autoscaling.knative.dev/min-scale': minScale },
+function aRevision(
+  name: string,
+  desiredReplicas: number | undefined,
+  minScale?: string,
+  { state = 'active', claims = {} } = {},
+): KubeObject {
+  return {
+    ...kinds.revision,
+    metadata: {
+      name: `${name}-1`,
+      labels: { ...service(name), 'serving.knative.dev/routingState': state },
+      annotations: {
+        ...(minScale === undefined ? {} : { 'autoscaling.knative.dev/min-scale': minScale }),
+        [memory]: JSON.stringify({ before: null, set: minScale, claims }),
       },
-      status: { desiredReplicas },
-    }) as unknown as KubeObject;
+    },
+    status: { desiredReplicas },
+  } as unknown as KubeObject;
+}
+
+test('what a roll-out has taken of what was warmed is seen', async () => {
+  const claims = { 'schedule/phone': 3 };
   const { kube } = aCluster([
-    revision('purchase', 2),
-    revision('purchase', 1),
-    revision('ratelimit-edge', undefined, '3'),
-    revision('update-rank', 5, '3'),
+    aRevision('purchase', 0, '3', { state: 'reserve', claims }),
+    aRevision('purchase', 0),
+    aRevision('update-rank', 1, '1', { claims: { operator: 1 } }),
+  ]);
+  const { lostWarmth, wanted } = await kubeSource(kube).look();
+  expect(lostWarmth).toEqual([
+    { service: 'purchase', holder: 'schedule/phone', wanted: 3, has: 0 },
+  ]);
+  expect(wanted).toMatchObject({ purchase: 0, 'update-rank': 1 });
+});
+
+test('as many are wanted as the autoscaler says, and at least as many as were asked for', async () => {
+  const { kube } = aCluster([
+    aRevision('purchase', 2),
+    aRevision('purchase', 1),
+    aRevision('ratelimit-edge', undefined, '3'),
+    aRevision('update-rank', 5, '3'),
   ]);
   expect((await kubeSource(kube).look()).wanted).toEqual({
     ...{ purchase: 3, 'ratelimit-edge': 3, 'update-rank': 5, 'persist-order': 0 },

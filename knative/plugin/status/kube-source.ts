@@ -6,7 +6,9 @@ import type { Standing } from '#functions/purchase/standing.ts';
 import { metricsPortByDefault } from '#lib/constants.ts';
 import { inParallel } from '#lib/in-parallel.ts';
 import { standingPath } from '#lib/names.ts';
+import { boundsOf, type Revision } from '../kube/claims.ts';
 import { type Condition, type Kube, KubeError, type KubeObject, kinds } from '../kube/client.ts';
+import { isLive, lostWarmthOf, serviceLabel } from '../kube/lost-warmth.ts';
 import { parseExposition, type Series } from './exposition.ts';
 import {
   type FunctionName,
@@ -31,14 +33,7 @@ interface Pod extends KubeObject {
   };
 }
 
-interface Revision extends KubeObject {
-  readonly status?: { readonly desiredReplicas?: number };
-}
-
-const serviceLabel = 'serving.knative.dev/service';
 const ours = `${serviceLabel} in (${functionNames.join(',')})`;
-const active = `${ours},serving.knative.dev/routingState=active`;
-const minScale = 'autoscaling.knative.dev/min-scale';
 /** Of so many instances at once; the API server has others to serve. */
 const askedAtOnce = 16;
 const timeoutMs = 4_000;
@@ -57,16 +52,22 @@ export function kubeSource(kube: KubeToWatch): Source {
     namespace: kube.namespace,
     async look(): Promise<Look> {
       const notes = new Set<string>();
-      const [pods, wanted, planned] = await Promise.all([
+      const revisions = kube.list<Revision>(kinds.revision, { labels: ours });
+      const [pods, made, planned] = await Promise.all([
         kube.list<Pod>(kinds.pod, { labels: ours }),
-        wantedOf(kube, notes),
+        unlessForbidden(revisions, notes),
         plannedBy(kube, notes),
       ]);
+      const wanted = wantedOf(made);
+      const lostWarmth = lostWarmthOf(made ?? []);
       const instances = await inParallel(pods.filter(isAlive), askedAtOnce, async (pod) =>
         instanceOf(pod, await seriesOf(kube, pod, notes)),
       );
       const standing = await standingOf(kube, instances);
-      return { atMs: Date.now(), instances, wanted, standing, planned, notes: [...notes] };
+      return {
+        ...{ atMs: Date.now(), instances, wanted, standing, planned, lostWarmth },
+        notes: [...notes],
+      };
     },
   };
 }
@@ -155,14 +156,11 @@ async function standingOf(
 const rank = ({ state }: Instance) => (state === 'ready' ? 0 : 1);
 
 /** What the autoscaler wants, or what was asked of it while it sleeps. */
-async function wantedOf(kube: KubeToWatch, notes: Set<string>): Promise<Look['wanted']> {
-  const listing = kube.list<Revision>(kinds.revision, { labels: active });
-  const revisions = await unlessForbidden(listing, notes);
+function wantedOf(revisions: readonly Revision[] | undefined): Look['wanted'] {
   const wanted = new Map(functionNames.map((name): [string, number] => [name, 0]));
-  for (const { metadata, status } of revisions ?? []) {
-    const name = metadata.labels?.[serviceLabel] ?? '';
-    const least = Number(metadata.annotations?.[minScale] ?? 0) || 0;
-    const count = Math.max(least, status?.desiredReplicas ?? 0);
+  for (const revision of (revisions ?? []).filter(isLive)) {
+    const name = revision.metadata.labels?.[serviceLabel] ?? '';
+    const count = Math.max(boundsOf(revision).min, revision.status?.desiredReplicas ?? 0);
     wanted.set(name, (wanted.get(name) ?? 0) + count);
   }
   return Object.fromEntries(

@@ -58,6 +58,7 @@ export function localSource({ folder, ports }: LocalSystem, interrupted: AbortSi
         wanted: { 'ratelimit-edge': 1, purchase: 1, 'persist-order': 1, 'update-rank': 1 },
         standing,
         planned: [],
+        lostWarmth: [],
         notes: [],
       };
     },

@@ -2,6 +2,7 @@
 // stand. Where it comes from (a cluster, the local runtime) is the sources' matter.
 
 import type { Standing } from '#functions/purchase/standing.ts';
+import type { LostWarmth } from '../kube/lost-warmth.ts';
 import type { Series } from './exposition.ts';
 
 /** In the order in which an order travels. */
@@ -43,6 +44,8 @@ export interface Look {
   /** Undefined where no instance of `purchase` has told. */
   readonly standing: Standing | undefined;
   readonly planned: readonly Opening[];
+  /** What `scale warm` has promised, and a roll-out has taken. */
+  readonly lostWarmth: readonly LostWarmth[];
   /** What could not be looked at, in words for people. */
   readonly notes: readonly string[];
 }

@@ -32,7 +32,7 @@ export function aLook(atSeconds: number, given: Partial<Look> = {}): Look {
     atMs: startMs + atSeconds * 1_000,
     instances: [],
     wanted: { 'ratelimit-edge': 1, purchase: 1, 'persist-order': 1, 'update-rank': 1 },
-    ...{ standing: undefined, planned: [], notes: [] },
+    ...{ standing: undefined, planned: [], lostWarmth: [], notes: [] },
     ...given,
   };
 }

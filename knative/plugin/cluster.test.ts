@@ -184,7 +184,47 @@ describe('tick', () => {
     const verbs = kit.api.requests
       .filter(({ resource }) => resource.startsWith('pingsources'))
       .map(({ verb }) => verb);
-    expect(verbs).toEqual(['patch', 'delete', 'patch']);
+    expect(verbs).toEqual(['patch', 'get', 'delete', 'patch']);
+  });
+
+  test('stays where a sale was loaded after the sales were looked at', async () => {
+    kit.edge.on('POST /operator/sales/phone/open', { json: sale });
+    kit.edge.on('POST /operator/sales/phone/close', { json: settled });
+    await kit.run(['sale', 'open', 'phone']);
+    const first = tick();
+    const [none, lamp] = [{ sales: [settled] }, { sales: [settled, sale] }];
+    kit.edge.on('GET /operator/sales', { json: none }, { json: lamp });
+    // As another's `sale warm` would, which finds the tick there.
+    let isFirst = true;
+    kit.api.before('delete', 'pingsources.sources.knative.dev', () => {
+      const now = tick();
+      if (isFirst && now) {
+        const annotations = { 'kn-seckill/needed-by': 'another' };
+        kit.api.put({ ...now, metadata: { ...now.metadata, annotations } });
+      }
+      isFirst = false;
+    });
+    expect(await kit.run(['sale', 'close', 'phone'])).toMatchObject({ status: 0, err: '' });
+    // Not made anew: it was there all the time.
+    expect(tick()?.metadata.uid).toBe(first?.metadata.uid);
+  });
+
+  test('is written to by everybody who needs it, or nobody could see that', async () => {
+    kit.edge.on('POST /operator/sales/phone/open', { json: sale });
+    await kit.run(['sale', 'open', 'phone']);
+    const before = tick()?.metadata;
+    await kit.run(['sale', 'open', 'phone']);
+    expect(tick()?.metadata.uid).toBe(before?.uid);
+    expect(tick()?.metadata.resourceVersion).not.toBe(before?.resourceVersion);
+  });
+
+  test('is back where nobody tells any more, once it is gone, whether a sale needs it', async () => {
+    kit.edge.on('POST /operator/sales/phone/open', { json: sale });
+    kit.edge.on('POST /operator/sales/phone/close', { json: settled });
+    await kit.run(['sale', 'open', 'phone']);
+    kit.edge.on('GET /operator/sales', { json: { sales: [settled] } }, { problem: 'forbidden' });
+    expect(await kit.run(['sale', 'close', 'phone'])).toMatchObject({ status: 1 });
+    expect(tick()).toBeDefined();
   });
 
   test('where it cannot be made, the sale is open all the same, and that is said', async () => {

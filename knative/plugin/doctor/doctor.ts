@@ -7,11 +7,11 @@ import { type Check, checksOf, type Diagnosis, diagnosisOf } from '#lib/diagnosi
 import { type Invocation, type Io, invocation, withExamples, withTarget } from '../command.ts';
 import { EdgeError } from '../edge.ts';
 import { CliError, exits } from '../exit.ts';
-import { type Kube, type KubeObject, kinds } from '../kube/client.ts';
+import type { Kube } from '../kube/client.ts';
 import type { Sale } from '../show-sale.ts';
 import { printable } from '../table.ts';
-import { needsTick, tickName } from '../tick.ts';
 import { checkCluster } from './cluster.ts';
+import { checkTick } from './tick.ts';
 
 /** The stores are looked at with time-outs of their own; and it may be asked from zero. */
 const timeoutMs = 60_000;
@@ -114,29 +114,6 @@ export function judgeClock(theirsMs: number, askedAtMs: number, answeredAtMs: nu
     why: 'times like +10s and the life of tokens go by the clock here',
     todo: 'keep this machine’s clock by NTP',
   });
-}
-
-/** There is a tick while a sale runs, and none otherwise. */
-async function checkTick(kube: Kube, sales: readonly Sale[]): Promise<Check> {
-  const say = checksOf('system');
-  const tick = await kube.get<KubeObject>({ ...kinds.pingSource, name: tickName });
-  const running = sales.filter(needsTick);
-  const [first] = running;
-  if (tick === undefined && first !== undefined) {
-    return say.wrong('tick', {
-      found: `${running.length} sales run, like ${first.productId}, and there is no tick`,
-      why: 'after a crash nobody publishes what is pending until a buyer comes, and nothing is reconciled',
-      todo: `\`kn-seckill sale warm ${first.productId}\` makes it`,
-    });
-  }
-  if (tick !== undefined && running.length === 0) {
-    return say.wrong('tick', {
-      found: 'there is a tick, and no sale that needs it',
-      why: 'it wakes the system every minute for nothing',
-      todo: `\`kubectl -n ${kube.namespace} delete pingsource ${tickName}\``,
-    });
-  }
-  return say.ok('tick', tick === undefined ? 'none, and no sale runs' : 'there, while sales run');
 }
 
 function endWith({ checks }: Diagnosis): void {

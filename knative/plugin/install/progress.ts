@@ -26,6 +26,7 @@ const judges: Readonly<Record<string, (object: Watched) => Progress>> = {
   Job: judgeJob,
   'Service serving.knative.dev/v1': judgeConditions,
   KafkaSource: judgeConditions,
+  PingSource: judgeConditions,
   KafkaSink: judgeConditions,
 };
 

@@ -4,7 +4,7 @@
 import { knowsCluster, loadCredentials } from './credentials.ts';
 import { createDiscovery } from './discovery.ts';
 import { KubeError } from './errors.ts';
-import type { KubeKind, KubeObject, KubeRef } from './kinds.ts';
+import type { KubeKind, KubeObject, KubeRef, ObjectMeta } from './kinds.ts';
 import { createTransport, type Request, type Transport } from './transport.ts';
 
 export { KubeError } from './errors.ts';
@@ -40,6 +40,12 @@ export interface WriteOptions {
   readonly dryRun?: boolean;
 }
 
+export interface RemoveOptions {
+  readonly orphans?: boolean;
+  /** As it was read: where it has changed since, or is another one, `Conflict` refuses. */
+  readonly only?: Pick<ObjectMeta, 'uid' | 'resourceVersion'>;
+}
+
 /** A port of a pod, or of a Service, behind the API server. */
 export interface Proxied {
   readonly pod?: string;
@@ -71,7 +77,7 @@ export interface Kube {
    */
   patch<T extends KubeObject>(ref: KubeRef, patch: object, options?: WriteOptions): Promise<T>;
   /** Whether it was there. What it owns goes with it, in the background, or stays as `orphans`. */
-  remove(ref: KubeRef, options?: { readonly orphans?: boolean }): Promise<boolean>;
+  remove(ref: KubeRef, options?: RemoveOptions): Promise<boolean>;
   /** The text at a port of a pod, through the API server; throws where that is no success. */
   podText(where: { pod: string; port: number; path: string }): Promise<string>;
   /** Whatever answers at that port, through the API server. */
@@ -82,6 +88,8 @@ export interface Kube {
   serves(kind: KubeKind): Promise<boolean>;
   /** Of Kubernetes, like `v1.34.1`. */
   version(): Promise<string>;
+  /** By the API server's clock, epoch milliseconds, to half a second; undefined: it doesn't say. */
+  now(): Promise<number | undefined>;
 }
 
 /** Reads the configuration; asks nothing yet. Throws CliError where no cluster is known. */
@@ -138,15 +146,21 @@ function objectsOf(transport: Transport, namespace: string): Objects {
       const request = { body: patch, type: mergeType, query: write(options) };
       return (await ask({ verb: 'patch', ...(await place(ref)), ...request })) as T;
     },
-    async remove(ref, { orphans } = {}) {
-      const query = { propagationPolicy: orphans === true ? 'Orphan' : 'Background' };
-      const removed = ask({ verb: 'delete', ...(await place(ref)), query });
+    async remove(ref, { orphans, only } = {}) {
+      const body = {
+        ...{ kind: 'DeleteOptions', apiVersion: 'v1' },
+        propagationPolicy: orphans === true ? 'Orphan' : 'Background',
+        ...(only && {
+          preconditions: { uid: only.uid, resourceVersion: only.resourceVersion },
+        }),
+      };
+      const removed = ask({ verb: 'delete', ...(await place(ref)), body });
       return (await absentIs404(removed)) !== undefined;
     },
   };
 }
 
-type Others = Pick<Kube, 'podText' | 'proxied' | 'can' | 'version'>;
+type Others = Pick<Kube, 'podText' | 'proxied' | 'can' | 'version' | 'now'>;
 
 function othersOf(transport: Transport, namespace: string): Others {
   return {
@@ -176,6 +190,7 @@ function othersOf(transport: Transport, namespace: string): Others {
       const answer = await transport.ask({ verb: 'get', resource: '/version', path: '/version' });
       return (answer as { gitVersion: string }).gitVersion;
     },
+    now: () => transport.now(),
   };
 }
 

@@ -3,7 +3,14 @@
 
 import type { IncomingMessage } from 'node:http';
 import { admitKnative } from './fake-admission.ts';
-import { createObjects, type Json, type Key, type Objects, Refused } from './fake-objects.ts';
+import {
+  createObjects,
+  type Json,
+  type Key,
+  type Objects,
+  type Preconditions,
+  Refused,
+} from './fake-objects.ts';
 import type { KubeKind, KubeObject } from './kinds.ts';
 
 export const fakeUser = 'olga';
@@ -49,13 +56,15 @@ export interface State {
   readonly proxies: Map<string, ProxyHandler>;
   readonly lacking: Set<string>;
   pageSize: number;
+  /** How far its clock is ahead of the one here. */
+  aheadMs: number;
 }
 
 export function createState(): State {
   return {
     objects: createObjects(admitKnative),
     ...{ requests: [], faults: [], forbidden: [], acts: [] },
-    ...{ proxies: new Map(), lacking: new Set(), pageSize: 500 },
+    ...{ proxies: new Map(), lacking: new Set(), pageSize: 500, aheadMs: 0 },
   };
 }
 
@@ -178,7 +187,7 @@ const parameters: Readonly<Record<string, readonly string[]>> = {
   list: ['labelSelector', 'fieldSelector', 'limit', 'continue'],
   create: ['fieldManager', 'fieldValidation', 'dryRun'],
   patch: ['fieldManager', 'fieldValidation', 'dryRun', 'force'],
-  delete: ['propagationPolicy'],
+  delete: [],
 };
 
 function carryOut(
@@ -199,7 +208,10 @@ function carryOut(
   const dryRun = query.get('dryRun') === 'All';
   if (verb === 'get') return objects.get(key);
   if (verb === 'list') return page(objects.list(resource, namespace), query, state);
-  if (verb === 'delete') return objects.remove(key);
+  if (verb === 'delete') {
+    if (body?.['kind'] !== 'DeleteOptions') state.faults.push('delete without DeleteOptions');
+    return objects.remove(key, body?.['preconditions'] as Preconditions | undefined);
+  }
   const object = body as unknown as KubeObject;
   if (verb === 'create') {
     return objects.create({ ...key, name: named(object, kind) }, object, dryRun);

@@ -26,6 +26,8 @@ export interface FakeApi {
   readonly faults: readonly string[];
   /** Items on a page of a list, however many were asked for. */
   pageSize: number;
+  /** How far its clock is ahead of the one here. */
+  aheadMs: number;
   /** Puts an object there as if it had always been, unchecked: its status may say anything. */
   put(object: KubeObject): void;
   /** What is there; undefined where it is not. */
@@ -48,7 +50,8 @@ export async function startFakeApi(): Promise<FakeApi> {
   const server = createServer((request, response) => {
     answer(request, state).then(
       ({ code, type = 'application/json', text }) => {
-        response.writeHead(code, { 'content-type': type }).end(text);
+        const date = new Date(Date.now() + state.aheadMs).toUTCString();
+        response.writeHead(code, { 'content-type': type, date }).end(text);
       },
       (error: unknown) => {
         state.faults.push(String(error));
@@ -97,6 +100,12 @@ function handles(state: State): Handles {
     },
     set pageSize(size) {
       state.pageSize = size;
+    },
+    get aheadMs() {
+      return state.aheadMs;
+    },
+    set aheadMs(ms) {
+      state.aheadMs = ms;
     },
     put(object) {
       const key = keyOf(object, object.metadata.name, object.metadata.namespace);

@@ -26,6 +26,20 @@ export interface Key {
   readonly name: string;
 }
 
+/** What has to be so for a removal. */
+export interface Preconditions {
+  readonly uid?: string;
+  readonly resourceVersion?: string;
+}
+
+function conflict({ resource, name }: Key): Refused {
+  return new Refused(
+    ...([409, 'Conflict'] as const),
+    `Operation cannot be fulfilled on ${resource} "${name}": the object has been ` +
+      'modified; please apply your changes to the latest version and try again',
+  );
+}
+
 /** Throws Refused for what an admission webhook would not let through. */
 export type Admission = (object: KubeObject) => void;
 
@@ -80,11 +94,7 @@ export function createObjects(admit: Admission) {
       const now = existing(key);
       const wanted = (patch['metadata'] as Json | undefined)?.['resourceVersion'];
       if (wanted !== undefined && wanted !== now.metadata.resourceVersion) {
-        throw new Refused(
-          ...([409, 'Conflict'] as const),
-          `Operation cannot be fulfilled on ${key.resource} "${key.name}": the object has been ` +
-            'modified; please apply your changes to the latest version and try again',
-        );
+        throw conflict(key);
       }
       return keep(key, mergePatch(now, patch) as KubeObject, { dryRun });
     },
@@ -96,8 +106,12 @@ export function createObjects(admit: Admission) {
       if (!dryRun) applied.set(idOf(key), object as unknown as Json);
       return kept;
     },
-    remove(key: Key): KubeObject {
+    remove(key: Key, wanted: Preconditions = {}): KubeObject {
       const object = existing(key);
+      const { uid, resourceVersion } = { ...object.metadata, ...wanted };
+      if (uid !== object.metadata.uid || resourceVersion !== object.metadata.resourceVersion) {
+        throw conflict(key);
+      }
       objects.delete(idOf(key));
       applied.delete(idOf(key));
       return object;

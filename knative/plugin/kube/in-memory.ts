@@ -77,6 +77,7 @@ export function clusterInMemory(...objects: KubeObject[]): InMemory {
     can: (verb, resource) => Promise.resolve(!cluster.refuse(`can ${verb} ${resource}`)),
     serves: ({ kind }) => Promise.resolve(!cluster.refuse(`serves ${kind}`)),
     version: () => Promise.resolve('v1.34.4'),
+    now: () => Promise.resolve(Date.now()),
   };
   return cluster;
 }

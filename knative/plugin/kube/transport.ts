@@ -18,6 +18,8 @@ export interface Transport {
   ask(request: Request): Promise<unknown>;
   /** Throws KubeError where the API server itself refuses, or cannot reach it. */
   proxied(where: Proxied & { namespace: string }): Promise<{ status: number; text: string }>;
+  /** What its answers are dated, epoch milliseconds; undefined where they are not. */
+  now(): Promise<number | undefined>;
 }
 
 interface Init {
@@ -87,6 +89,14 @@ export function createTransport(
         throw errorOfAnswer(response.status, text, asked, credentials.user);
       }
       return { status: response.status, text };
+    },
+    async now() {
+      const init = { method: 'GET', headers: { accept: 'application/json' }, body: null };
+      const response = await send('/version', init, timeoutMs);
+      await response.body?.cancel();
+      const atMs = Date.parse(response.headers.get('date') ?? '');
+      // Dates are of whole seconds: half of one is what it has gone on since, on average.
+      return Number.isNaN(atMs) ? undefined : atMs + 500;
     },
   };
 }

@@ -98,3 +98,10 @@ export const reconcileEveryMs = 55_000;
 
 /** Of the metrics, never the public one; no manifest says it, since every image keeps it. */
 export const metricsPortByDefault = 9_464;
+
+/** Of purchases whose callers do not say that they are traced, so many are: one in a hundred. */
+export const tracedShareByDefault = 0.01;
+/** Of those whose callers say so, per instance: anybody can. */
+export const tracesForcedPerSecondMax = 100;
+/** How long a function that leaves waits for the last of its spans to be taken. */
+export const traceFlushMaxMs = 2_000;

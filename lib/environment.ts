@@ -2,7 +2,7 @@
 // needs; one that is missing or malformed stops the start with a message that says what to set.
 
 import * as z from 'zod';
-import { metricsPortByDefault } from '#lib/constants.ts';
+import { metricsPortByDefault, tracedShareByDefault } from '#lib/constants.ts';
 import { parseNetworks } from '#lib/http/networks.ts';
 import { isSecureUrl } from '#lib/http/secure-url.ts';
 
@@ -90,6 +90,12 @@ const variables = {
   SECKILL_STATE_DIR: z.string().min(1),
   /** Whose X-Forwarded-For is believed: addresses, networks (CIDR), `private`; else nobody's. */
   SECKILL_TRUSTED_PROXIES: networks,
+  /** The base URL of an OTLP/HTTP receiver of traces; without one there are none. */
+  OTEL_EXPORTER_OTLP_ENDPOINT: z.url({ protocol: /^https?$/ }).optional(),
+  /** `name=value,…`, for a receiver that asks who we are; the exporter reads it itself. */
+  OTEL_EXPORTER_OTLP_HEADERS: given,
+  /** Which share of purchases is traced, 0 to 1, besides those whose callers trace them. */
+  OTEL_TRACES_SAMPLER_ARG: z.coerce.number().min(0).max(1).default(tracedShareByDefault),
   SECKILL_LOG_LEVEL: z.enum(['debug', 'info', 'warn', 'error', 'silent']).default('info'),
   SECKILL_METRICS_PORT: port.default(metricsPortByDefault),
   SECKILL_HOST: z.string().min(1).default('0.0.0.0'),
@@ -138,6 +144,13 @@ export const mysqlNames = [
   'SECKILL_MYSQL_CA_FILE',
   'SECKILL_MYSQL_CERT_FILE',
   'SECKILL_MYSQL_KEY_FILE',
+] as const;
+
+/** What tracing is made of; `createTracing` reads it. */
+export const tracingNames = [
+  'OTEL_EXPORTER_OTLP_ENDPOINT',
+  'OTEL_EXPORTER_OTLP_HEADERS',
+  'OTEL_TRACES_SAMPLER_ARG',
 ] as const;
 
 /**

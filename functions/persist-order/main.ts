@@ -1,7 +1,7 @@
 // Starts persist-order: reads the environment, connects, listens, and drains when told to leave.
 
 import { persistConnections } from '#lib/constants.ts';
-import { mysqlNames, readEnvironment, redisNames } from '#lib/environment.ts';
+import { mysqlNames, readEnvironment, redisNames, tracingNames } from '#lib/environment.ts';
 import { readyWhen } from '#lib/http/ready-when.ts';
 import { close, createReadiness, listen, onTermination } from '#lib/http/serve.ts';
 import { createSinkMetrics } from '#lib/http/sink.ts';
@@ -14,6 +14,7 @@ import { run } from '#lib/run.ts';
 import { noteStatus } from '#lib/sale/note-status.ts';
 import { createLog } from '#lib/telemetry/log.ts';
 import { createRegistry, serveMetrics } from '#lib/telemetry/metrics.ts';
+import { createTracing } from '#lib/telemetry/tracing.ts';
 import { createApp } from './app.ts';
 import { createPersistMetrics, watchOf } from './metrics.ts';
 import { createWrite } from './write.ts';
@@ -22,6 +23,7 @@ async function start(): Promise<void> {
   const env = readEnvironment([
     ...mysqlNames,
     ...redisNames,
+    ...tracingNames,
     'SECKILL_SIGNING_KEYS',
     'SECKILL_LOG_LEVEL',
     'SECKILL_METRICS_PORT',
@@ -32,6 +34,7 @@ async function start(): Promise<void> {
   const registry = createRegistry('persist-order');
   const { pool } = connectMysql(mysqlAccessOf(env), persistConnections);
   const redis = connectRedis(redisAccessOf(env), log);
+  const tracing = createTracing('persist-order', env, log);
   const readiness = createReadiness();
   const metrics = createPersistMetrics(registry);
   const { app, settle } = createApp({
@@ -39,11 +42,14 @@ async function start(): Promise<void> {
     sink: {
       signingKeys: env.SECKILL_SIGNING_KEYS,
       metrics: createSinkMetrics(registry),
-      log,
+      ...{ log, tracing },
       now: Date.now,
     },
     metrics,
-    write: createWrite(pool, { nowUs: () => Date.now() * 1_000, watch: watchOf(metrics) }),
+    write: createWrite(pool, {
+      nowUs: () => Date.now() * 1_000,
+      ...{ watch: watchOf(metrics), tracing },
+    }),
     note: (productId, statuses) => noteStatus(redis, productId, statuses),
   });
   const host = env.SECKILL_HOST;
@@ -56,6 +62,7 @@ async function start(): Promise<void> {
     redis.disconnect();
     await pool.end();
     metricsServer.close();
+    await tracing.stop();
   });
   // The tables, not only the server: a new revision gets no event before its migration has ended.
   // Redis does not gate it, since rows are written without.

@@ -2,7 +2,7 @@
 // it, and is written in one transaction within a deadline. Where MySQL refuses what is in it, it
 // is written in parts, so that an order which no row can hold harms no other.
 
-import type { Pool } from 'mysql2/promise';
+import type { Pool, PoolConnection } from 'mysql2/promise';
 import {
   persistConnections,
   persistDeadlineMs,
@@ -12,8 +12,10 @@ import {
 } from '#lib/constants.ts';
 import { createFold } from '#lib/fold.ts';
 import type { OrderBatch, Refusal } from '#lib/http/cloud-event.ts';
+import { asStep } from '#lib/http/trace-event.ts';
 import type { Contention } from '#lib/mysql/contention.ts';
 import { isRefused } from '#lib/mysql/error.ts';
+import { noTracing, type Tracing } from '#lib/telemetry/tracing.ts';
 import type { BatchResult } from './decide.ts';
 import { type PersistInput, persist, persistAsNew } from './persist.ts';
 import { type Failure, splitWhereRefused, type WrittenBatch } from './split.ts';
@@ -38,13 +40,14 @@ export interface WriteOptions {
   readonly nowUs: () => number;
   readonly deadlineMs?: number;
   readonly watch?: Watch;
+  readonly tracing?: Tracing;
 }
 
 const unwatched: Watch = { committed: () => undefined, again: () => undefined };
 
 export function createWrite(
   pool: Pool,
-  { nowUs, deadlineMs = persistDeadlineMs, watch = unwatched }: WriteOptions,
+  { nowUs, deadlineMs = persistDeadlineMs, watch = unwatched, tracing = noTracing }: WriteOptions,
 ): Write {
   /** One transaction, in the end. */
   const write = async (
@@ -54,15 +57,18 @@ export function createWrite(
     const productId = batches[0]?.event.productId ?? '';
     const input: PersistInput = { productId, batches, nowUs: nowUs() };
     const options = { deadline, onRetry: watch.again };
-    const results = await withConnection(pool, options, async (connection, attempt) => {
+    const attempt = async (connection: PoolConnection, nth: number) => {
       // What lost to another one may have lost to its own repetition: then it locks first.
-      if (maybeNew && attempt === 0) {
+      if (maybeNew && nth === 0) {
         const asNew = await persistAsNew(connection, input);
         if (asNew !== undefined) return asNew;
         watch.again('known');
       }
       return persist(connection, input);
-    });
+    };
+    const results = await asStep(tracing, 'transaction', batches, () =>
+      withConnection(pool, options, attempt),
+    );
     const orders = batches.reduce((sum, { event }) => sum + event.orders.length, 0);
     if (results !== undefined) watch.committed(batches.length, orders);
     return results;

@@ -17,6 +17,7 @@ import type { MysqlClient } from '#lib/mysql/connect.ts';
 import { productIdOf } from '#lib/order-id.ts';
 import type { RedisClient } from '#lib/redis/connect.ts';
 import type { Log } from '#lib/telemetry/log.ts';
+import { noTracing, type Tracing } from '#lib/telemetry/tracing.ts';
 import { findSale, listSales, productOf } from './catalogue.ts';
 import type { DeadLetters } from './dead-letters/dead-letters.ts';
 import { addOperatorRoutes } from './operate/operator-routes.ts';
@@ -24,6 +25,7 @@ import { findOrder, listOrders } from './orders.ts';
 import type { Decide } from './purchase.ts';
 import { describeIssues, purchasesSchema, readJson } from './requests.ts';
 import type { Seller } from './sell.ts';
+import { traced } from './trace-purchases.ts';
 import { UnknownProducts } from './unknown-products.ts';
 
 export interface AppDependencies {
@@ -44,6 +46,7 @@ export interface AppDependencies {
   readonly signingKeys: readonly string[];
   readonly readiness: Readiness;
   readonly log: Log;
+  readonly tracing?: Tracing;
 }
 
 /** More than the fullest batch of the edge. */
@@ -90,7 +93,8 @@ function requireSignature(app: Hono, keys: readonly string[]): void {
   });
 }
 
-function addPurchaseRoute(app: Hono, { decide }: AppDependencies): void {
+function addPurchaseRoute(app: Hono, { decide, tracing = noTracing }: AppDependencies): void {
+  const decideTraced = traced(tracing, decide);
   app.post('/products/:productId/purchases', async (context) => {
     const body = purchasesSchema.safeParse(await readJson(context));
     if (!body.success) return problem('malformed', { detail: describeIssues(body.error) });
@@ -100,7 +104,7 @@ function addPurchaseRoute(app: Hono, { decide }: AppDependencies): void {
     if (purchases.some(({ orderId }) => productIdOf(orderId) !== productId)) {
       return problem('malformed', { detail: 'orderId: is of another product' });
     }
-    const answers = await decide(productId, purchases);
+    const answers = await decideTraced(productId, purchases);
     return context.json({ answers });
   });
 }

@@ -18,6 +18,7 @@ import {
   mysqlNames,
   readEnvironment,
   redisNames,
+  tracingNames,
 } from '#lib/environment.ts';
 import { etcdAccessOf } from '#lib/etcd/access.ts';
 import { connectEtcd } from '#lib/etcd/connect.ts';
@@ -37,6 +38,7 @@ import { connectRedis } from '#lib/redis/connect.ts';
 import { run } from '#lib/run.ts';
 import { createLog, type Log } from '#lib/telemetry/log.ts';
 import { createRegistry, serveMetrics } from '#lib/telemetry/metrics.ts';
+import { createTracing, type Tracing } from '#lib/telemetry/tracing.ts';
 import { createApp } from './app.ts';
 import { countOpenLetters } from './dead-letters/count-letters.ts';
 import { createDeadLetters } from './dead-letters/dead-letters.ts';
@@ -64,13 +66,11 @@ async function start(): Promise<void> {
   const stores = connectStores(environment, log, metrics);
   const { redis, mysql, kafka, etcdAccess, locks, publisher } = stores;
 
+  const tracing = createTracing('purchase', environment, log);
   const signingKeys = environment.SECKILL_SIGNING_KEYS;
-  const { seller, decide, drain, upkeep, reconcileOne } = createDomain(
-    stores,
-    signingKeys,
-    metrics,
-    log,
-  );
+  const { seller, decide, drain, upkeep, reconcileOne } = createDomain(stores, {
+    ...{ signingKeys, metrics, tracing, log },
+  });
   const readiness = createReadiness();
   const app = createApp({
     redis,
@@ -85,8 +85,7 @@ async function start(): Promise<void> {
     verify: async (productId) =>
       checkInSteps(await collectFacts({ ...stores, signingKeys }, productId)),
     signingKeys,
-    readiness,
-    log,
+    ...{ tracing, readiness, log },
   });
 
   const host = environment.SECKILL_HOST;
@@ -108,19 +107,22 @@ async function start(): Promise<void> {
     await publisher.stop();
     await locks.stop();
     metricsServer.close();
+    await tracing.stop();
   });
   await readyWhen(readiness, storeChecks(stores), log);
   // Whatever an instance before us left pending.
   await drainNow();
 }
 
+interface DomainOptions {
+  readonly signingKeys: readonly string[];
+  readonly metrics: PurchaseMetrics;
+  readonly tracing: Tracing;
+  readonly log: Log;
+}
+
 /** What decides about purchases, and what looks after the sales beside them. */
-function createDomain(
-  stores: Stores,
-  signingKeys: readonly string[],
-  metrics: PurchaseMetrics,
-  log: Log,
-) {
+function createDomain(stores: Stores, { signingKeys, metrics, tracing, log }: DomainOptions) {
   const { redis, mysql, upkeepMysql, locks, publisher, kafka } = stores;
   const rebuilding = {
     redis,
@@ -132,8 +134,7 @@ function createDomain(
   const loadsOf = (productId: string) => loads.get(productId) ?? 0;
   const seller = createSeller({
     redis,
-    publisher,
-    log,
+    ...{ publisher, tracing, log },
     acquire: (productId, signal) => locks.acquire(productId, { signal }),
     rebuild: (productId, held, reason) => {
       loads.set(productId, loadsOf(productId) + 1);
@@ -201,6 +202,7 @@ const environmentNames = [
   ...kafkaNames,
   ...mysqlNames,
   ...redisNames,
+  ...tracingNames,
   'PORT',
   'SECKILL_HOST',
   'SECKILL_LOG_LEVEL',

@@ -91,6 +91,8 @@ class Desk {
   readonly #tasks: Task[] = [];
   /** Kept from turn to turn, and while idle, until somebody else waits for it. */
   #held: HeldLock | undefined;
+  /** It was not at hand for the next turn, which has waited for it since then. */
+  #lockSinceMs: number | undefined;
   #working: Promise<void> | undefined;
 
   constructor(productId: string, dependencies: SellerDependencies, patience: AbortSignal) {
@@ -146,6 +148,7 @@ class Desk {
   }
 
   async #takeLock(): Promise<HeldLock> {
+    this.#lockSinceMs = performance.now();
     await this.#giveBack();
     const lock = await this.#dependencies.acquire(this.#productId, this.#patience);
     this.#held = lock;
@@ -165,10 +168,12 @@ class Desk {
       await this.#turns.drain(held).then(task.run).catch(task.fail);
       return true;
     }
+    const lockSinceMs = this.#lockSinceMs;
+    this.#lockSinceMs = undefined;
     const batch = this.#queue.splice(0, turnOrdersMax).filter(({ request }) => !request.expired);
     if (batch.length === 0) return true;
     try {
-      return await this.#turns.sell(held, batch);
+      return await this.#turns.sell(held, batch, lockSinceMs);
     } catch (error) {
       for (const { answer } of batch) answer(unavailable);
       throw error;

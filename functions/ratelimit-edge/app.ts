@@ -3,12 +3,14 @@
 
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { type Context, Hono } from 'hono';
+import { productIdPattern } from '#lib/constants.ts';
 import type { Networks } from '#lib/http/networks.ts';
 import { addProbes, type Readiness } from '#lib/http/serve.ts';
 import type { RedisClient } from '#lib/redis/connect.ts';
 import type { Log } from '#lib/telemetry/log.ts';
+import type { Span, Tracing } from '#lib/telemetry/tracing.ts';
 import type { Admit } from './admit.ts';
-import { answerUnidentified, refuse } from './answers.ts';
+import { type Answer, answerUnidentified, refuse } from './answers.ts';
 import { createBoards } from './boards.ts';
 import { createBuy } from './buy.ts';
 import { createClientAddress } from './client-address.ts';
@@ -45,6 +47,7 @@ export interface EdgeDependencies {
   readonly signIn: SignIn;
   readonly pseudonymKey: string;
   readonly metrics: EdgeMetrics;
+  readonly tracing: Tracing;
   readonly readiness: Readiness;
   readonly log: Log;
 }
@@ -97,20 +100,43 @@ export function createApp(deps: EdgeDependencies): Hono {
 function buyRoute(deps: EdgeDependencies): Route {
   const buy = createBuy(deps);
   const clientAddress = createClientAddress(deps.trustedProxies);
+  const path = '/api/products/:productId/purchase';
   return {
     method: 'POST',
-    path: '/api/products/:productId/purchase',
+    path,
     name: 'purchase',
     async handler(context) {
-      const { outcome, response, tier } = await buy(
+      const span = deps.tracing.begin(`POST ${path}`, context.req.header('traceparent'));
+      const answer = await buy(
         context.req.raw,
         param(context, 'productId'),
         () => clientAddress(peerOf(context), context.req.header('x-forwarded-for')),
+        span,
       );
-      deps.metrics.purchaseAnswered(outcome, tier);
-      return response;
+      deps.metrics.purchaseAnswered(answer.outcome, answer.tier);
+      if (span !== undefined) endSpan(span, path, param(context, 'productId'), answer);
+      return answer.response;
     },
   };
+}
+
+function endSpan(
+  span: Span,
+  route: string,
+  productId: string,
+  { outcome, response, tier }: Answer,
+): void {
+  span.set({
+    'http.request.method': 'POST',
+    'http.route': route,
+    'http.response.status_code': response.status,
+    'seckill.outcome': outcome,
+    // Anything else would be a stranger's free text.
+    ...(productIdPattern.test(productId) ? { 'seckill.product.id': productId } : {}),
+    ...(tier === undefined ? {} : { 'seckill.rate_limit.tier': tier }),
+  });
+  if (response.status >= 500) span.fail(outcome);
+  span.end();
 }
 
 function readRoutes(deps: EdgeDependencies): Route[] {

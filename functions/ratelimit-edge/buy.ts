@@ -4,6 +4,7 @@
 
 import { crashPoint } from '#lib/crash-point.ts';
 import { orderIdOf } from '#lib/order-id.ts';
+import type { Span } from '#lib/telemetry/tracing.ts';
 import type { Admit } from './admit.ts';
 import { type Answer, answerNotAdmitted, answerPurchase, answerUnidentified } from './answers.ts';
 import type { Forward } from './forward.ts';
@@ -20,33 +21,46 @@ interface DependsOn {
   readonly metrics: Pick<EdgeMetrics, 'refusedFromMemory'>;
 }
 
-/** Never rejects. `address` tells where the request comes from, if a limit asks. */
-export type Buy = (request: Request, productId: string, address: () => string) => Promise<Answer>;
+/**
+ * Never rejects. `address` tells where the request comes from, if a limit asks; `span` is there
+ * where the request is sampled.
+ */
+export type Buy = (
+  request: Request,
+  productId: string,
+  address: () => string,
+  span?: Span,
+) => Promise<Answer>;
 
 export function createBuy(deps: DependsOn): Buy {
   const { identify, refusals, admit, forward, metrics } = deps;
-  return async (request, productIdGiven, address) => {
+  return async (request, productIdGiven, address, span) => {
+    span?.enter('identify');
     const identified = await identify(request.headers.get('authorization') ?? undefined);
     if (identified.outcome !== 'identified') return answerUnidentified(identified);
     const { userId } = identified.identity;
 
+    span?.enter('receive');
     const asked = await readPurchaseRequest(request, productIdGiven);
     if ('fault' in asked) return asked.fault;
-    const { productId, key, ...rest } = asked;
+    const { productId, key, quantity } = asked;
 
     const orderId = orderIdOf(productId, userId, key);
+    span?.enter('recall');
     const refusal = await refusals.lookUp(productId, orderId);
     if (refusal !== undefined) {
       metrics.refusedFromMemory(refusal.outcome);
       return answerPurchase(productId, orderId, refusal);
     }
 
+    span?.enter('limit');
     const admitted = await admit({ userId, productId, address });
     if (admitted.outcome !== 'admitted') return answerNotAdmitted(admitted);
 
     crashPoint('edge.admitted');
     const sentAtMs = performance.now();
-    const answer = await forward(productId, { orderId, userId, ...rest });
+    span?.enter('queue');
+    const answer = await forward(productId, { orderId, userId, quantity }, span);
     crashPoint('edge.purchase-answered');
     refusals.learn(productId, answer, sentAtMs);
     return answerPurchase(productId, orderId, answer);

@@ -4,13 +4,16 @@
 // is refused unsent, so that nothing was decided, and is told when there may be one.
 
 import type { PurchaseAnswer } from '#lib/outcome.ts';
+import { noTracing, type Span, type Tracing } from '#lib/telemetry/tracing.ts';
 import { type Batch, Lanes, queueTimeMaxMs, type Waiting } from './forward-lanes.ts';
 import type { KnownProducts } from './known-products.ts';
+import { traceBatch } from './trace-batch.ts';
 
 export interface ForwardedPurchase {
   readonly orderId: string;
   readonly userId: string;
   readonly quantity: number;
+  /** W3C trace context, where it is sampled. */
   readonly traceparent?: string;
 }
 
@@ -18,6 +21,8 @@ export interface ForwardedPurchase {
 export type SendBatch = (
   productId: string,
   purchases: readonly ForwardedPurchase[],
+  /** The batch's own trace context, where it has one. */
+  traceparent?: string,
 ) => Promise<PurchaseAnswer[]>;
 
 /** Refused here, before anything was sent. */
@@ -30,27 +35,32 @@ export interface NoPlace {
 export type Forward = (
   productId: string,
   purchase: ForwardedPurchase,
+  span?: Span,
 ) => Promise<PurchaseAnswer | NoPlace>;
 
 interface DependsOn {
   readonly sendBatch: SendBatch;
   readonly known: KnownProducts;
+  readonly tracing?: Tracing;
 }
 
 interface Item extends Waiting {
   readonly purchase: ForwardedPurchase;
+  readonly span: Span | undefined;
   readonly answer: (answer: PurchaseAnswer | NoPlace) => void;
 }
 
 const unavailable: PurchaseAnswer = { outcome: 'unavailable' };
 
-export function createForward({ sendBatch, known }: DependsOn): Forward {
+export function createForward({ sendBatch, known, tracing = noTracing }: DependsOn): Forward {
   const lanes = new Lanes<Item>();
   let isScheduled = false;
 
   const send = async ({ productId, items, ended }: Batch<Item>) => {
-    const purchases = items.map(({ purchase }) => purchase);
-    const answers = await sendBatch(productId, purchases).catch(() => []);
+    const trace = traceBatch(tracing, items);
+    const { purchases, traceparent } = trace;
+    const answers = await sendBatch(productId, purchases, traceparent).catch(() => []);
+    trace.ended(answers.length > 0);
     const isShown = answers.some(showsProduct);
     if (isShown) known.learn(productId);
     ended(isShown);
@@ -75,7 +85,7 @@ export function createForward({ sendBatch, known }: DependsOn): Forward {
     });
   };
 
-  return (productId, purchase) =>
+  return (productId, purchase, span) =>
     new Promise((answer) => {
       const giveUpAtMs = performance.now() + queueTimeMaxMs;
       const refuse = (placeInMs: number) => {
@@ -83,7 +93,7 @@ export function createForward({ sendBatch, known }: DependsOn): Forward {
         answer({ outcome: 'unavailable', retryAfterSeconds });
       };
       const add = (isKnown: boolean) => {
-        lanes.add(productId, isKnown, { purchase, answer, refuse, giveUpAtMs });
+        lanes.add(productId, isKnown, { purchase, span, answer, refuse, giveUpAtMs });
         schedule();
       };
       const found = known.find(productId);

@@ -2,7 +2,7 @@
 // and drains. It is ready once Redis has answered, and leaves when what it took is answered.
 
 import { join } from 'node:path';
-import { readEnvironment, redisNames } from '#lib/environment.ts';
+import { readEnvironment, redisNames, tracingNames } from '#lib/environment.ts';
 import { readyWhen } from '#lib/http/ready-when.ts';
 import { close, createReadiness, listen, onTermination } from '#lib/http/serve.ts';
 import { redisAccessOf } from '#lib/redis/access.ts';
@@ -10,6 +10,7 @@ import { connectRedis } from '#lib/redis/connect.ts';
 import { run } from '#lib/run.ts';
 import { createLog } from '#lib/telemetry/log.ts';
 import { createRegistry, serveMetrics } from '#lib/telemetry/metrics.ts';
+import { createTracing } from '#lib/telemetry/tracing.ts';
 import { createAdmit } from './admit.ts';
 import { createApp } from './app.ts';
 import { loadDocuments } from './documents.ts';
@@ -27,6 +28,7 @@ import { createSignIn, signInConfigOf } from './sign-in.ts';
 
 const names = [
   ...redisNames,
+  ...tracingNames,
   'SECKILL_PURCHASE_URL',
   'SECKILL_JWT_KEY',
   'SECKILL_JWT_JWKS_URL',
@@ -53,6 +55,7 @@ const wakeTimeoutMs = 30_000;
 async function start(): Promise<void> {
   const env = readEnvironment(names);
   const log = createLog('ratelimit-edge', env.SECKILL_LOG_LEVEL);
+  const tracing = createTracing('ratelimit-edge', env, log);
   const faultOf = (what: string) => (err: unknown) => {
     log.warn({ err }, `${what} cannot be read`);
   };
@@ -86,7 +89,7 @@ async function start(): Promise<void> {
     identify,
     refusals: createRefusals(redis),
     admit: createAdmit({ redis, limitsNow: createLimitsNow(redis) }),
-    forward: createForward({ sendBatch, known }),
+    forward: createForward({ sendBatch, known, tracing }),
     known,
     ...{ catalogue, purchase, operators },
     redis,
@@ -97,7 +100,7 @@ async function start(): Promise<void> {
     signIn,
     orderEvents,
     pseudonymKey: env.SECKILL_PSEUDONYM_KEY,
-    metrics,
+    ...{ metrics, tracing },
     readiness,
     log,
   });
@@ -112,6 +115,7 @@ async function start(): Promise<void> {
     for (const client of [purchase, catalogue, operators, batches]) client.close();
     redis.disconnect();
     metricsServer.close();
+    await tracing.stop();
   });
   await readyWhen(readiness, { Redis: () => redis.ping() }, log);
 }

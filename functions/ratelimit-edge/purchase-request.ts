@@ -15,11 +15,7 @@ export interface PurchaseRequest {
   readonly key: string;
   /** 1 to `quantityMax`. */
   readonly quantity: number;
-  /** W3C trace context, where the caller's is sampled. */
-  readonly traceparent?: string;
 }
-
-const sampledTracePattern = /^00-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-[0-9a-f][13579bdf]$/;
 
 /** The purchase that is asked for, or the answer that says what is wrong with it. */
 export async function readPurchaseRequest(
@@ -47,11 +43,7 @@ export async function readPurchaseRequest(
   if (unknown !== undefined) {
     return malformed(`${JSON.stringify(unknown.slice(0, 40))}: is not a field of a purchase`);
   }
-  const traceparent = request.headers.get('traceparent');
-  if (traceparent === null || !sampledTracePattern.test(traceparent)) {
-    return { productId, key, quantity };
-  }
-  return { productId, key, quantity, traceparent };
+  return { productId, key, quantity };
 }
 
 /** The answer to a product id that no product can have. */

@@ -29,13 +29,15 @@ export function createSendBatch({ purchase, log, metrics }: DependsOn): SendBatc
     saidAtMs = performance.now();
     failed = 0;
   };
-  return async (productId, purchases) => {
+  return async (productId, purchases, traceparent) => {
     metrics.batchSent(purchases.length);
     try {
       const { status, body } = await purchase.request({
         method: 'POST',
         path: `/products/${productId}/purchases`,
         body: JSON.stringify({ purchases }),
+        // For proxies on the way, who know nothing of what is in a batch.
+        ...(traceparent === undefined ? {} : { headers: { traceparent } }),
         isRepeatable: true,
         bytesMax,
       });

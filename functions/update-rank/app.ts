@@ -16,9 +16,9 @@ export interface Dependencies {
 export function createApp({ readiness, sink, record }: Dependencies): Hono {
   const app = new Hono();
   addProbes(app, readiness);
-  const receive = createReceiver(sink, async ({ event }) => {
+  const receive = createReceiver(sink, async (batch) => {
     crashPoint('rank.before-record');
-    await record(event);
+    await record(batch);
     crashPoint('rank.recorded');
     return undefined;
   });

@@ -1,6 +1,6 @@
 // Starts update-rank: reads the environment, connects, listens, and drains when told to leave.
 
-import { readEnvironment, redisNames } from '#lib/environment.ts';
+import { readEnvironment, redisNames, tracingNames } from '#lib/environment.ts';
 import { readyWhen } from '#lib/http/ready-when.ts';
 import { close, createReadiness, listen, onTermination } from '#lib/http/serve.ts';
 import { createSinkMetrics } from '#lib/http/sink.ts';
@@ -9,6 +9,7 @@ import { connectRedis } from '#lib/redis/connect.ts';
 import { run } from '#lib/run.ts';
 import { createLog } from '#lib/telemetry/log.ts';
 import { createRegistry, serveMetrics } from '#lib/telemetry/metrics.ts';
+import { createTracing } from '#lib/telemetry/tracing.ts';
 import { createApp } from './app.ts';
 import { countRecorded, createRankMetrics } from './metrics.ts';
 import { createRecord } from './record.ts';
@@ -16,6 +17,7 @@ import { createRecord } from './record.ts';
 async function start(): Promise<void> {
   const env = readEnvironment([
     ...redisNames,
+    ...tracingNames,
     'SECKILL_SIGNING_KEYS',
     'SECKILL_LOG_LEVEL',
     'SECKILL_METRICS_PORT',
@@ -25,6 +27,7 @@ async function start(): Promise<void> {
   const log = createLog('update-rank', env.SECKILL_LOG_LEVEL);
   const registry = createRegistry('update-rank');
   const redis = connectRedis(redisAccessOf(env), log);
+  const tracing = createTracing('update-rank', env, log);
   const readiness = createReadiness();
   const rankMetrics = createRankMetrics(registry);
   const app = createApp({
@@ -32,11 +35,14 @@ async function start(): Promise<void> {
     sink: {
       signingKeys: env.SECKILL_SIGNING_KEYS,
       metrics: createSinkMetrics(registry),
-      log,
+      ...{ log, tracing },
       now: Date.now,
     },
-    record: createRecord(redis, (recorded, events) => {
-      countRecorded(rankMetrics, recorded, events);
+    record: createRecord(redis, {
+      tracing,
+      onRun: (recorded, events) => {
+        countRecorded(rankMetrics, recorded, events);
+      },
     }),
   });
   const host = env.SECKILL_HOST;
@@ -47,6 +53,7 @@ async function start(): Promise<void> {
     await close(server);
     redis.disconnect();
     metrics.close();
+    await tracing.stop();
   });
   await readyWhen(readiness, { redis: () => redis.ping() }, log);
 }

@@ -6,6 +6,7 @@ import { isSigned } from '#lib/http/signature.ts';
 import { eventType } from '#lib/names.ts';
 import { batchIdOf, type OrderEvent, orderEventSchema, unitsIn } from '#lib/order-event.ts';
 import { productIdOf } from '#lib/order-id.ts';
+import type { Span } from '#lib/telemetry/tracing.ts';
 import { type HeaderFields, type Malformed, mediaTypeOf, readCloudEvent } from './content-modes.ts';
 
 /** One event, checked: its signature is ours and its parts agree with each other. */
@@ -14,6 +15,8 @@ export interface OrderBatch {
   readonly event: OrderEvent;
   /** When it was accepted, in epoch milliseconds; the consume delay counts from here. */
   readonly acceptedAtMs: number;
+  /** Of this delivery, for each of its orders that is sampled; see `trace-event.ts`. */
+  readonly spans?: readonly Span[];
 }
 
 /** Why an event can never be read, for a person; free of the event's content. */

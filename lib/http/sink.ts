@@ -5,10 +5,12 @@ import type { Context } from 'hono';
 import { Counter, Gauge, Histogram, type Registry } from 'prom-client';
 import { discardedBytesMax, eventBodyBytesMax, retryAfterSeconds } from '#lib/constants.ts';
 import type { Log } from '#lib/telemetry/log.ts';
+import { noTracing, type Span, type Tracing, traceOf } from '#lib/telemetry/tracing.ts';
 import { type OrderBatch, type Refusal, readOrderBatch, type Unreadable } from './cloud-event.ts';
 import type { HeaderFields } from './content-modes.ts';
 import { delivery } from './delivery.ts';
 import { problem } from './problem.ts';
+import { spansOf } from './trace-event.ts';
 
 type DeliveryResult = keyof typeof delivery;
 
@@ -33,6 +35,7 @@ export interface SinkOptions {
   readonly signingKeys: readonly string[];
   readonly metrics: SinkMetrics;
   readonly log: Log;
+  readonly tracing?: Tracing;
   /** Epoch milliseconds. */
   readonly now: () => number;
 }
@@ -91,18 +94,21 @@ export function createSinkMetrics(registry: Registry): SinkMetrics {
  * whenever it throws.
  */
 export function createReceiver(
-  { signingKeys, metrics, log, now }: SinkOptions,
+  { signingKeys, metrics, log, now, tracing = noTracing }: SinkOptions,
   consume: Consume,
 ): (context: Context) => Promise<Response> {
   // Said once, not for each of the hundreds of requests that an outage turns away.
   let failing = false;
 
-  const receive = async (
-    body: Buffer | Refused,
-    headers: HeaderFields,
-  ): Promise<Refused | undefined> => {
+  const read = (body: Buffer | Refused, headers: HeaderFields): Refused | OrderBatch => {
     if ('refused' in body) return body;
     const batch = readOrderBatch(headers, body, signingKeys);
+    if ('refused' in batch) return batch;
+    const spans = spansOf(tracing, batch);
+    return spans === undefined ? batch : { ...batch, spans };
+  };
+
+  const receive = async (batch: Refused | OrderBatch): Promise<Refused | undefined> => {
     if ('refused' in batch) return batch;
     const refusal = await consume(batch);
     if (refusal !== undefined) return { reason: 'consumer', ...refusal };
@@ -116,14 +122,18 @@ export function createReceiver(
     // Whoever breaks off in the middle reads no answer, and no store is to blame.
     const body = await readBody(req.raw).catch(() => undefined);
     if (body === undefined) return deliveryAnswer('retry', 'the request has no end');
+    let spans: readonly Span[] = [];
     try {
-      const refusal = await receive(body, req.header());
+      const batch = read(body, req.header());
+      if (!('refused' in batch) && batch.spans !== undefined) ({ spans } = batch);
+      const refusal = await receive(batch);
       const result = refusal === undefined ? 'done' : 'never';
       metrics.events.inc({ result });
+      endAll(spans, result);
       if (refusal !== undefined) {
         const { reason, refused } = refusal;
         metrics.refusals.inc({ reason });
-        log.warn({ reason, detail: refused }, 'an event was refused');
+        log.warn({ reason, detail: refused, ...traceOf(spans[0]) }, 'an event was refused');
         const answer = deliveryAnswer(result, refused);
         // What may not have been read is in the way of the next request.
         if (reason === 'size') answer.headers.set('connection', 'close');
@@ -134,7 +144,9 @@ export function createReceiver(
       return deliveryAnswer(result, undefined);
     } catch (error) {
       metrics.events.inc({ result: 'retry' });
-      log[failing ? 'debug' : 'warn']({ err: error }, 'events have to be sent again');
+      endAll(spans, 'retry', error);
+      const told = { err: error, ...traceOf(spans[0]) };
+      log[failing ? 'debug' : 'warn'](told, 'events have to be sent again');
       failing = true;
       return deliveryAnswer('retry', 'a store is away; send the event again');
     }
@@ -148,6 +160,14 @@ export function createReceiver(
       metrics.inFlight.dec();
     }
   };
+}
+
+function endAll(spans: readonly Span[], result: DeliveryResult, error: unknown = result): void {
+  for (const span of spans) {
+    span.set({ 'seckill.outcome': result });
+    if (result !== 'done') span.fail(error);
+    span.end();
+  }
 }
 
 interface Refused extends Refusal {

@@ -8,6 +8,7 @@ import { batchIdOf } from '#lib/order-event.ts';
 import type { PurchaseAnswer, PurchaseOutcome } from '#lib/outcome.ts';
 import type { RedisClient } from '#lib/redis/connect.ts';
 import { loadScript } from '#lib/redis/script.ts';
+import type { Span } from '#lib/telemetry/tracing.ts';
 
 /** The layout of the keys; a reader refuses a version it does not know. */
 export const saleVersion = 1;
@@ -24,6 +25,8 @@ export interface Purchase {
   readonly userId: string;
   readonly quantity: number;
   readonly traceparent?: string | undefined;
+  /** Where it is sampled: of its way through this process. */
+  readonly span?: Span | undefined;
 }
 
 /** A batch in the outbox: the bytes that are published as they are until Kafka has them. */

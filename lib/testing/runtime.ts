@@ -32,15 +32,20 @@ export interface CliResult {
 const root = resolve(import.meta.dirname, '../..');
 const program = join(root, 'knative/plugin/kn-seckill');
 
-/** Starts everything; what was said on the way is in the rejection where something failed. */
-export async function startTestRuntime(): Promise<TestRuntime> {
+/**
+ * Starts everything, with these variables besides its own; what was said on the way is in the
+ * rejection where something failed.
+ */
+export async function startTestRuntime(
+  given: Readonly<Record<string, string>> = {},
+): Promise<TestRuntime> {
   const folder = join(root, '.seckill', uniqueName('runtime-'));
   const said: string[] = [];
   const runtime = createRuntime({
     folder,
     state: readState(folder),
     // Nothing is given: neither the stores of the other tests nor their keys.
-    given: { PATH: process.env.PATH, PORT: '0' },
+    given: { PATH: process.env.PATH, PORT: '0', ...given },
     say: (part, text) => said.push(`${part} ${text}`),
   });
   const stop = async () => {

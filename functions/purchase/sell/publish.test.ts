@@ -4,7 +4,7 @@ import { isSigned } from '#lib/http/signature.ts';
 import type { EventProducer, Message } from '#lib/kafka/producer.ts';
 import { KafkaUnavailable } from '#lib/kafka/unavailable.ts';
 import { ordersTopic, topics } from '#lib/names.ts';
-import { createPublisher, type PublishedEvent } from './publish.ts';
+import { createPublisher, messageOf, type PublishedEvent } from './publish.ts';
 
 const signingKeys = ['the first key, which signs everything', 'the one before it'];
 const partitions = topics.find(({ name }) => name === ordersTopic)?.partitions ?? 0;
@@ -270,4 +270,20 @@ test('stopping waits for what was given to it, and leaves', async () => {
   await Promise.all(published);
   await stopped;
   expect(kafka.discarded).toEqual([1]);
+});
+
+test('an event is in the trace of its first sampled order, whatever a buyer is called', () => {
+  const traceparent = (digit: string) => `00-${digit.repeat(32)}-${digit.repeat(16)}-01`;
+  const eventOf = (...orders: readonly object[]): PublishedEvent => {
+    const head = { productId: 'p', generation: 1, acceptedAt: 1_790_000_000_000_000 };
+    return { productId: 'p', batchId: 'p.1.1', data: JSON.stringify({ ...head, orders }) };
+  };
+  const headersOf = (...orders: readonly object[]) =>
+    messageOf(eventOf(...orders), signingKeys).headers;
+  const forger = { userId: `","traceparent":"${traceparent('f')}` };
+  const first = { traceparent: traceparent('1') };
+  expect(headersOf(forger, first, { traceparent: traceparent('2') })).toMatchObject({
+    ce_traceparent: traceparent('1'),
+  });
+  expect(headersOf(forger)).not.toHaveProperty('ce_traceparent');
 });

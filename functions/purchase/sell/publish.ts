@@ -7,7 +7,7 @@ import { sendBytesMax } from '#lib/constants.ts';
 import { sign } from '#lib/http/signature.ts';
 import type { EventProducer, Message, RawMessage } from '#lib/kafka/producer.ts';
 import { ordersPartitions, ordersTopic } from '#lib/names.ts';
-import { eventAttributes } from '#lib/order-event.ts';
+import { eventAttributes, traceparentsIn } from '#lib/order-event.ts';
 
 /** A batch on its way: the data are the outbox' bytes. */
 export interface PublishedEvent {
@@ -149,6 +149,9 @@ export function messageOf(
   const attributes = eventAttributes(productId, batchId, acceptedAtUsOf(data));
   const headers: Record<string, string> = { 'content-type': 'application/json' };
   for (const [name, value] of Object.entries(attributes)) headers[`ce_${name}`] = value;
+  // Of the first that is sampled: like all else, it is the same whenever these data are published.
+  const [traceparent] = traceparentsIn(data);
+  if (traceparent !== undefined) headers['ce_traceparent'] = traceparent;
   headers['ce_signature'] = sign(keys, batchId, data);
   return { partition: partitionOf(batchId), headers, value: data };
 }

@@ -16,9 +16,11 @@ import {
   sell,
 } from '#lib/sale/sale.ts';
 import type { Log } from '#lib/telemetry/log.ts';
+import { noTracing, type Tracing, traceOf } from '#lib/telemetry/tracing.ts';
 import { NotOnSale, RebuildBlocked } from '../recover/rebuild.ts';
 import type { KnownSale } from './known-sale.ts';
 import type { Publisher } from './publish.ts';
+import { type TurnTrace, traceLeftovers, traceTurn } from './turn-trace.ts';
 
 /** The turn ended early: nobody may be told that anything was accepted in it. */
 export class TurnFailed extends Error {
@@ -40,6 +42,7 @@ export interface TurnDependencies {
     purchases: readonly Purchase[],
   ) => Promise<readonly PurchaseAnswer[]>;
   readonly log: Log;
+  readonly tracing?: Tracing;
   /** Told of the answers of every turn that came to its end. */
   readonly onTurn?: (answers: readonly PurchaseAnswer[]) => void;
   readonly onRebuild?: () => void;
@@ -91,29 +94,46 @@ export class Turns {
   /**
    * Decides a batch and sees to its answers. Resolves once the next one may be decided: when the
    * turn before this one is over; false where that one failed. Throws where nothing was decided.
+   * `lockSinceMs`: the lock had to be waited for, since then.
    */
-  async sell(held: HeldLock, batch: readonly Waiting[]): Promise<boolean> {
-    const purchases = batch.map(({ purchase }) => purchase);
-    const decided = await this.#decide(held, purchases).catch((error: unknown) => {
-      if (error instanceof NotOnSale) return undefined;
+  async sell(held: HeldLock, batch: readonly Waiting[], lockSinceMs?: number): Promise<boolean> {
+    const { tracing = noTracing } = this.#dependencies;
+    const trace = traceTurn(tracing, this.#productId, batch, lockSinceMs);
+    const decided = await this.#decideAll(held, batch, trace).catch((error: unknown) => {
+      trace?.fail(error);
+      trace?.end();
       throw error;
     });
     if (!decided) {
-      const { answerOffSale } = this.#dependencies;
-      answerWhere(batch, await answerOffSale(this.#productId, purchases), () => true);
+      trace?.end();
       return true;
     }
     crashPoint('turn.decided');
     // Refusals bind nobody, so they need not wait for Kafka.
     answerWhere(batch, decided.decision.answers, (answer) => !isAcceptance(answer));
+    trace?.decided(decided.decision.answers, isAcceptance);
     const before = this.#last;
-    const end = this.#finish(held, decided, batch, before);
+    const end = this.#finish(held, decided, { batch, trace }, before);
     this.#last = end;
     void end.then((done) => {
       // Nobody stands behind it: whoever comes next begins anew.
       if (!done && this.#last === end) this.#last = Promise.resolve(true);
     });
     return before;
+  }
+
+  /** Undefined where the sale is over, or there is none: then all are answered. */
+  async #decideAll(held: HeldLock, batch: readonly Waiting[], trace: TurnTrace | undefined) {
+    const purchases = batch.map(({ purchase }) => purchase);
+    trace?.decides();
+    try {
+      return await this.#decide(held, purchases);
+    } catch (error) {
+      if (!(error instanceof NotOnSale)) throw error;
+    }
+    const { answerOffSale } = this.#dependencies;
+    answerWhere(batch, await answerOffSale(this.#productId, purchases), () => true);
+    return undefined;
   }
 
   /** Says that the lock was somebody else's meanwhile, perhaps. */
@@ -133,23 +153,26 @@ export class Turns {
   async #finish(
     held: HeldLock,
     { fence, decision }: { fence: Fence; decision: Decided },
-    batch: readonly Waiting[],
+    { batch, trace }: { batch: readonly Waiting[]; trace: TurnTrace | undefined },
     before: Promise<boolean>,
   ): Promise<boolean> {
     const { log, onTurn } = this.#dependencies;
     try {
-      await this.#publish(held, fence, decision.batches);
+      await this.#publish(held, fence, decision.batches, trace);
       if (!(await before)) throw new TurnFailed('the turn before has failed');
       // Asked last: to repeat acceptances nothing is published, and waiting took its time.
       if (!held.isHeld()) throw new TurnFailed('the lock ran out');
+      trace?.answers();
       answerWhere(batch, decision.answers, isAcceptance);
       crashPoint('turn.answered');
       onTurn?.(decision.answers);
       return true;
     } catch (error) {
-      log.warn({ err: error, productId: this.#productId }, 'a turn failed');
+      log.warn({ err: error, productId: this.#productId, ...traceOf(trace) }, 'a turn failed');
+      trace?.fail(error);
       return false;
     } finally {
+      trace?.end();
       // This reaches only those that are left without an answer.
       for (const { answer } of batch) answer({ outcome: 'unavailable' });
     }
@@ -168,7 +191,7 @@ export class Turns {
     held: HeldLock,
     purchases: readonly Purchase[],
   ): Promise<{ fence: Fence; decision: Decided }> {
-    const { redis } = this.#dependencies;
+    const { redis, tracing = noTracing } = this.#dependencies;
     for (let attempt = 0; attempt < attemptsMax; attempt += 1) {
       const fence = await this.#fence(held);
       crashPoint('turn.before-decision');
@@ -179,7 +202,9 @@ export class Turns {
           this.#lastAtUs = result.lastAtUs;
           return { fence, decision: result };
         case 'leftovers':
-          await this.#publish(held, fence, result.batches);
+          await traceLeftovers(tracing, result.batches, () =>
+            this.#publish(held, fence, result.batches),
+          );
           break;
         case 'other_generation':
           // A newer one is somebody else's rebuild; an older one was put back from the past.
@@ -275,13 +300,19 @@ export class Turns {
   }
 
   /** Throws where it is not known to be published, or a newer holder may decide about it. */
-  async #publish(held: HeldLock, fence: Fence, batches: readonly OutboxBatch[]): Promise<void> {
+  async #publish(
+    held: HeldLock,
+    fence: Fence,
+    batches: readonly OutboxBatch[],
+    trace?: TurnTrace,
+  ): Promise<void> {
     if (batches.length === 0) return;
     const productId = this.#productId;
     const numbers = batches.map(({ number }) => number);
     for (const number of numbers) this.#underWay.add(number);
     try {
       crashPoint('turn.before-send');
+      trace?.sends();
       await this.#dependencies.publisher.publish(
         batches.map((batch) => ({
           productId,
@@ -290,6 +321,7 @@ export class Turns {
         })),
       );
       crashPoint('turn.sent');
+      trace?.acknowledges();
       if (!(await acknowledge(this.#dependencies.redis, productId, fence, numbers))) {
         throw new TurnFailed('a newer holder of the lock was here');
       }

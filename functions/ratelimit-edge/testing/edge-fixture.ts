@@ -16,6 +16,7 @@ import {
 } from '#lib/http/signature.ts';
 import { connectRedis, type RedisClient } from '#lib/redis/connect.ts';
 import { createLog, type Log } from '#lib/telemetry/log.ts';
+import { noTracing } from '#lib/telemetry/tracing.ts';
 import { createAdmit } from '../admit.ts';
 import { createApp, type EdgeDependencies } from '../app.ts';
 import type { Documents } from '../documents.ts';
@@ -174,11 +175,15 @@ export async function startEdge(
     metrics,
     limits: { ...orderEventsLimits, ...limits },
   });
+  const tracing = overrides.tracing ?? noTracing;
   const app = createApp({
     identify: await createIdentify({ key: jwtKey, issuer: 'seckill', audience: 'seckill' }),
     refusals: createRefusals(redis),
     admit: createAdmit({ redis, limitsNow: createLimitsNow(redis) }),
-    forward: createForward({ sendBatch: createSendBatch({ purchase, log, metrics }), known }),
+    forward: createForward({
+      sendBatch: createSendBatch({ purchase, log, metrics }),
+      ...{ known, tracing },
+    }),
     known,
     ...{ catalogue: purchase, purchase, operators: purchase },
     redis,
@@ -187,9 +192,7 @@ export async function startEdge(
     documents,
     signIn: createSignIn(undefined),
     pseudonymKey,
-    metrics,
-    readiness,
-    log,
+    ...{ metrics, tracing, readiness, log },
     ...overrides,
   });
   if (redisUrl !== awayRedisUrl) {

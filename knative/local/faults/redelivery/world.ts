@@ -108,7 +108,7 @@ function rankOn(redis: RedisClient, signingKeys: readonly string[]): Hono {
   return createRank({
     readiness: createReadiness(),
     sink: { signingKeys, metrics: createSinkMetrics(new Registry()), log, now: Date.now },
-    record: (event) => recordBatch(redis, event),
+    record: ({ event }) => recordBatch(redis, event),
   });
 }
 

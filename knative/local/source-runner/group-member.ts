@@ -126,6 +126,18 @@ function endOf(
   consumer.on('consumer.crash', ({ payload }) => {
     reject(payload.error);
   });
+  // When its coordinator goes away while it joins anew, kafkajs tries again by fetching on: if
+  // Kafka then finds nothing wrong with the group, nobody is told that the partitions are back.
+  let isJoiningAnew = false;
+  consumer.on('consumer.rebalancing', () => {
+    isJoiningAnew = true;
+  });
+  consumer.on('consumer.group_join', () => {
+    isJoiningAnew = false;
+  });
+  consumer.on('consumer.fetch_start', () => {
+    if (isJoiningAnew) reject(new Error('the consumer went on without joining its group anew'));
+  });
   const watch = setInterval(() => {
     if (performance.now() - progressAtMs > stuckAfterMs) reject(new Error('the consumer is stuck'));
   }, progressCheckMs);

@@ -1,6 +1,8 @@
 // Starts ratelimit-edge: the only place that reads the environment, opens connections, listens
 // and drains. It is ready once Redis has answered, and leaves when what it took is answered.
 
+import './wake-purchase.ts';
+
 import { join } from 'node:path';
 import { readEnvironment, redisNames, tracingNames } from '#lib/environment.ts';
 import { readyWhen } from '#lib/http/ready-when.ts';
@@ -49,9 +51,6 @@ const names = [
   'PORT',
 ] as const;
 
-/** Nobody waits for it; so long a cold start may take. */
-const wakeTimeoutMs = 30_000;
-
 async function start(): Promise<void> {
   const env = readEnvironment(names);
   const log = createLog('ratelimit-edge', env.SECKILL_LOG_LEVEL);
@@ -78,9 +77,6 @@ async function start(): Promise<void> {
     createPurchaseClient(env.SECKILL_PURCHASE_URL, env.SECKILL_SIGNING_KEYS);
   const [purchase, catalogue] = [connectPurchase(), connectPurchase()];
   const [operators, batches] = [connectPurchase(), connectPurchase()];
-  // Where purchase is at zero, too, it starts while we do, and not when the first order is there.
-  const wake = { method: 'GET', path: '/readyz', timeoutMs: wakeTimeoutMs };
-  void catalogue.request(wake).catch(() => undefined);
   const sendBatch = createSendBatch({ purchase: batches, log, metrics });
   const known = createKnownProducts(redis);
   const orderEvents = createOrderEvents({ redis, orders: createOrders(purchase), metrics });

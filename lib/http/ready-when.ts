@@ -6,7 +6,9 @@ import type { Log } from '#lib/telemetry/log.ts';
 import { hintOf } from '#lib/tls/hint.ts';
 import type { Readiness } from './serve.ts';
 
-const betweenTriesMs = 50;
+const betweenTriesMs = 20;
+/** A store that is there answers sooner: until then there is nothing to say. */
+const patienceMs = 1_000;
 
 /** Whether each store can be used, by its name. A check throws where it can't. */
 export type StoreChecks = Readonly<Record<string, () => Promise<unknown>>>;
@@ -19,13 +21,16 @@ export async function readyWhen(
 ): Promise<void> {
   await Promise.all(
     Object.entries(checks).map(async ([store, check]) => {
-      for (let tries = 0; ; tries += 1) {
+      const sinceMs = performance.now();
+      for (let isSaid = false; ; ) {
         try {
           await check();
           return;
         } catch (error) {
-          if (tries === 0)
+          if (!isSaid && performance.now() - sinceMs > patienceMs) {
+            isSaid = true;
             log.warn({ err: error, store, hint: hintOf(error) }, 'waiting for a store');
+          }
           await setTimeout(betweenTriesMs);
         }
       }

@@ -1,6 +1,7 @@
 // Every environment variable of the functions, read in one place. A function names the ones it
 // needs; one that is missing or malformed stops the start with a message that says what to set.
 
+import { hostname } from 'node:os';
 import * as z from 'zod';
 import { metricsPortByDefault, tracedShareByDefault } from '#lib/constants.ts';
 import { parseNetworks } from '#lib/http/networks.ts';
@@ -98,6 +99,12 @@ const variables = {
   OTEL_TRACES_SAMPLER_ARG: z.coerce.number().min(0).max(1).default(tracedShareByDefault),
   SECKILL_LOG_LEVEL: z.enum(['debug', 'info', 'warn', 'error', 'silent']).default('info'),
   SECKILL_METRICS_PORT: port.default(metricsPortByDefault),
+  /** Prometheus' remote write receiver: gets what is counted before and after all scrapes. */
+  SECKILL_METRICS_PUSH_URL: z.url({ protocol: /^https?$/ }).optional(),
+  /** The `instance` label of the scrape, where it is not the host's name (in a cluster: the pod's). */
+  SECKILL_METRICS_INSTANCE: z.string().min(1).default(hostname()),
+  /** Products that metrics tell apart from the others, as the class `hot`. */
+  SECKILL_HOT_PRODUCTS: listOf('product ids').default([]),
   SECKILL_HOST: z.string().min(1).default('0.0.0.0'),
   PORT: port.default(8080),
 };
@@ -151,6 +158,14 @@ export const tracingNames = [
   'OTEL_EXPORTER_OTLP_ENDPOINT',
   'OTEL_EXPORTER_OTLP_HEADERS',
   'OTEL_TRACES_SAMPLER_ARG',
+] as const;
+
+/** What every function tells of itself, and to whom; `startTelling` reads it. */
+export const telemetryNames = [
+  'SECKILL_LOG_LEVEL',
+  'SECKILL_METRICS_PORT',
+  'SECKILL_METRICS_PUSH_URL',
+  'SECKILL_METRICS_INSTANCE',
 ] as const;
 
 /**

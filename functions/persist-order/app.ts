@@ -5,6 +5,7 @@ import type { OrderBatch, Refusal } from '#lib/http/cloud-event.ts';
 import { problem } from '#lib/http/problem.ts';
 import { addProbes, type Readiness } from '#lib/http/serve.ts';
 import { answerElsewhere, createReceiver, type SinkOptions } from '#lib/http/sink.ts';
+import type { ProductClass } from '#lib/product-class.ts';
 import type { Log } from '#lib/telemetry/log.ts';
 import type { BatchResult } from './decide.ts';
 import { countOrders, type PersistMetrics } from './metrics.ts';
@@ -15,6 +16,7 @@ export interface Dependencies {
   readonly readiness: Readiness;
   readonly sink: SinkOptions;
   readonly metrics: PersistMetrics;
+  readonly classOf: (productId: string) => ProductClass;
   readonly write: Write;
   /** Tells Redis what became of a product's orders. */
   readonly note: (productId: string, statuses: BatchResult['statuses']) => Promise<unknown>;
@@ -29,7 +31,8 @@ export interface App {
   readonly settle: () => Promise<void>;
 }
 
-export function createApp({ readiness, sink, metrics, write, note }: Dependencies): App {
+export function createApp(dependencies: Dependencies): App {
+  const { readiness, sink, metrics, classOf, write, note } = dependencies;
   const app = new Hono();
   const notes = new Set<Promise<void>>();
   addProbes(app, readiness);
@@ -52,7 +55,7 @@ export function createApp({ readiness, sink, metrics, write, note }: Dependencie
   const receive = createReceiver(sink, async (batch) => {
     const result = await write(batch);
     if ('refused' in result) return result;
-    countOrders(metrics, result);
+    countOrders(metrics, classOf(batch.event.productId), result);
     report(sink.log, batch, result);
     noteLater(batch.event.productId, result.statuses);
     return refusalOf(result);

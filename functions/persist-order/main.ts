@@ -1,19 +1,27 @@
 // Starts persist-order: reads the environment, connects, listens, and drains when told to leave.
 
 import { persistConnections } from '#lib/constants.ts';
-import { mysqlNames, readEnvironment, redisNames, tracingNames } from '#lib/environment.ts';
+import {
+  mysqlNames,
+  readEnvironment,
+  redisNames,
+  telemetryNames,
+  tracingNames,
+} from '#lib/environment.ts';
 import { readyWhen } from '#lib/http/ready-when.ts';
 import { close, createReadiness, listen, onTermination } from '#lib/http/serve.ts';
 import { createSinkMetrics } from '#lib/http/sink.ts';
 import { mysqlAccessOf } from '#lib/mysql/access.ts';
 import { connectMysql } from '#lib/mysql/connect.ts';
 import { assertMigrated } from '#lib/mysql/migrated.ts';
+import { productClassOf } from '#lib/product-class.ts';
 import { redisAccessOf } from '#lib/redis/access.ts';
 import { connectRedis } from '#lib/redis/connect.ts';
 import { run } from '#lib/run.ts';
 import { noteStatus } from '#lib/sale/note-status.ts';
 import { createLog } from '#lib/telemetry/log.ts';
-import { createRegistry, serveMetrics } from '#lib/telemetry/metrics.ts';
+import { createRegistry } from '#lib/telemetry/metrics.ts';
+import { startTelling } from '#lib/telemetry/telling.ts';
 import { createTracing } from '#lib/telemetry/tracing.ts';
 import { createApp } from './app.ts';
 import { createPersistMetrics, watchOf } from './metrics.ts';
@@ -23,10 +31,10 @@ async function start(): Promise<void> {
   const env = readEnvironment([
     ...mysqlNames,
     ...redisNames,
+    ...telemetryNames,
     ...tracingNames,
     'SECKILL_SIGNING_KEYS',
-    'SECKILL_LOG_LEVEL',
-    'SECKILL_METRICS_PORT',
+    'SECKILL_HOT_PRODUCTS',
     'SECKILL_HOST',
     'PORT',
   ]);
@@ -46,6 +54,7 @@ async function start(): Promise<void> {
       now: Date.now,
     },
     metrics,
+    classOf: productClassOf(env.SECKILL_HOT_PRODUCTS),
     write: createWrite(pool, {
       nowUs: () => Date.now() * 1_000,
       ...{ watch: watchOf(metrics), tracing },
@@ -53,20 +62,21 @@ async function start(): Promise<void> {
     note: (productId, statuses) => noteStatus(redis, productId, statuses),
   });
   const host = env.SECKILL_HOST;
-  const metricsServer = await serveMetrics(registry, { host, port: env.SECKILL_METRICS_PORT });
+  const telling = await startTelling({ registry, readiness, env, log });
   const { server } = await listen(app, { host, port: env.PORT, log });
   onTermination(log, async () => {
     readiness.drain();
+    void telling.leaving();
     await close(server);
     await settle();
     redis.disconnect();
     await pool.end();
-    metricsServer.close();
-    await tracing.stop();
+    await Promise.all([telling.left(), tracing.stop()]);
   });
   // The tables, not only the server: a new revision gets no event before its migration has ended.
   // Redis does not gate it, since rows are written without.
   await readyWhen(readiness, { mysql: () => assertMigrated(pool) }, log);
+  void telling.arrived();
 }
 
 run('persist-order', start);

@@ -2,12 +2,14 @@
 
 import { Counter, Histogram, type Registry } from 'prom-client';
 import { contentions } from '#lib/mysql/contention.ts';
+import { type ProductClass, productClasses } from '#lib/product-class.ts';
 import { type OrderResult, orderResults, rejectionReasons } from './decide.ts';
 import type { WrittenBatch } from './split.ts';
 import type { Watch } from './write.ts';
 
 export interface PersistMetrics {
   readonly orders: Counter<'result'>;
+  readonly confirmed: Counter<'class'>;
   readonly rejections: Counter<'reason'>;
   readonly notes: Counter<'result'>;
   readonly transactionEvents: Histogram;
@@ -22,6 +24,12 @@ export function createPersistMetrics(registry: Registry): PersistMetrics {
       name: 'seckill_persisted_orders_total',
       help: 'Orders by what became of them: confirmed and rejected are rows, repeated were rows, dropped are of an older generation, unwritable are what no row can hold.',
       labelNames: ['result'],
+      registers,
+    }),
+    confirmed: new Counter({
+      name: 'seckill_confirmed_orders_total',
+      help: 'Orders that became a row with its units, each counted once.',
+      labelNames: ['class'],
       registers,
     }),
     rejections: new Counter({
@@ -56,17 +64,20 @@ export function createPersistMetrics(registry: Registry): PersistMetrics {
     }),
   };
   for (const result of [...orderResults, 'unwritable']) metrics.orders.inc({ result }, 0);
+  for (const one of productClasses) metrics.confirmed.inc({ class: one }, 0);
   for (const reason of rejectionReasons) metrics.rejections.inc({ reason }, 0);
   for (const result of ['noted', 'failed']) metrics.notes.inc({ result }, 0);
   for (const reason of [...contentions, 'known', 'refused']) metrics.retries.inc({ reason }, 0);
   return metrics;
 }
 
-/** Counts what became of a batch's orders. */
+/** Counts what became of a batch's orders, which are of a product of this class. */
 export function countOrders(
-  { orders, rejections }: PersistMetrics,
+  { orders, confirmed, rejections }: PersistMetrics,
+  productClass: ProductClass,
   { counts, rejections: rejected, unwritable = [] }: WrittenBatch,
 ): void {
+  confirmed.inc({ class: productClass }, counts.confirmed);
   for (const [result, count] of Object.entries(counts) as [OrderResult, number][]) {
     orders.inc({ result }, count);
   }

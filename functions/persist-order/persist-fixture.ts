@@ -33,6 +33,7 @@ export function startSink(env: SinkEnvironment, deadlineMs?: number) {
     readiness: createReadiness(),
     sink: { signingKeys: keys, metrics: createSinkMetrics(registry), log, now: Date.now },
     metrics,
+    classOf: () => 'normal',
     write: createWrite(pool, {
       nowUs: () => Date.now() * 1_000,
       watch: watchOf(metrics),

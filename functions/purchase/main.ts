@@ -18,6 +18,7 @@ import {
   mysqlNames,
   readEnvironment,
   redisNames,
+  telemetryNames,
   tracingNames,
 } from '#lib/environment.ts';
 import { etcdAccessOf } from '#lib/etcd/access.ts';
@@ -33,11 +34,13 @@ import { mysqlAccessOf } from '#lib/mysql/access.ts';
 import { connectMysql } from '#lib/mysql/connect.ts';
 import { assertMigrated } from '#lib/mysql/migrated.ts';
 import { consumerGroups, deadLetterTopics, ordersTopic, standingPath } from '#lib/names.ts';
+import { productClassOf } from '#lib/product-class.ts';
 import { redisAccessOf } from '#lib/redis/access.ts';
 import { connectRedis } from '#lib/redis/connect.ts';
 import { run } from '#lib/run.ts';
 import { createLog, type Log } from '#lib/telemetry/log.ts';
-import { createRegistry, serveMetrics } from '#lib/telemetry/metrics.ts';
+import { createRegistry } from '#lib/telemetry/metrics.ts';
+import { startTelling } from '#lib/telemetry/telling.ts';
 import { createTracing, type Tracing } from '#lib/telemetry/tracing.ts';
 import { createApp } from './app.ts';
 import { countOpenLetters } from './dead-letters/count-letters.ts';
@@ -56,13 +59,15 @@ import { findKnown } from './sell/known-sale.ts';
 import { createPublisher } from './sell/publish.ts';
 import { createSeller } from './sell.ts';
 import { createStanding } from './standing.ts';
+import { oldestPendingAtUs, watchStanding } from './standing-metrics.ts';
 import { createUpkeep, drainAll, publishedWithinMs, reconcileDue } from './tick.ts';
 
 async function start(): Promise<void> {
   const environment = readEnvironment(environmentNames);
   const log = createLog('purchase', environment.SECKILL_LOG_LEVEL);
   const registry = createRegistry('purchase');
-  const metrics = createMetrics(registry);
+  const classOf = productClassOf(environment.SECKILL_HOT_PRODUCTS);
+  const metrics = createMetrics(registry, classOf);
   const stores = connectStores(environment, log, metrics);
   const { redis, mysql, kafka, etcdAccess, locks, publisher } = stores;
 
@@ -89,9 +94,15 @@ async function start(): Promise<void> {
   });
 
   const host = environment.SECKILL_HOST;
-  const metricsPort = environment.SECKILL_METRICS_PORT;
-  const at = { host, port: metricsPort };
-  const metricsServer = await serveMetrics(registry, at, { [standingPath]: standingOf(stores) });
+  const read = standingOf(stores);
+  watchStanding(registry, {
+    ...{ read, classOf, now: Date.now },
+    oldestPendingAtUs: (productIds) => oldestPendingAtUs(redis, productIds),
+  });
+  const telling = await startTelling({
+    ...{ registry, readiness, log },
+    ...{ env: environment, documents: { [standingPath]: read } },
+  });
   const { server } = await listen(app, { host, port: environment.PORT, log });
   /** If a store is away now, the next tick tries. */
   const drainNow = () =>
@@ -100,16 +111,17 @@ async function start(): Promise<void> {
     });
   onTermination(log, async () => {
     readiness.drain();
+    void telling.leaving();
     await close(server);
     // Nobody may come after us for a long time.
     await Promise.race([Promise.all([drainNow(), upkeep.stop()]), setTimeout(leavingDrainMs)]);
     await seller.stop();
     await publisher.stop();
     await locks.stop();
-    metricsServer.close();
-    await tracing.stop();
+    await Promise.all([telling.left(), tracing.stop()]);
   });
   await readyWhen(readiness, storeChecks(stores), log);
+  void telling.arrived();
   // Whatever an instance before us left pending.
   await drainNow();
 }
@@ -144,6 +156,8 @@ function createDomain(stores: Stores, { signingKeys, metrics, tracing, log }: Do
     answerOffSale: (productId, purchases) => answerOffSale({ mysql }, productId, purchases),
     onRebuild: metrics.countRebuild,
     onTurn: metrics.countTurn,
+    onPublished: metrics.countPublished,
+    onFenceRefusal: metrics.countFenceRefusal,
   });
   const drain = async (sparedMs: number) => {
     const helped = await drainAll({ redis, mysql: upkeepMysql, seller, log }, sparedMs);
@@ -202,11 +216,11 @@ const environmentNames = [
   ...kafkaNames,
   ...mysqlNames,
   ...redisNames,
+  ...telemetryNames,
   ...tracingNames,
   'PORT',
   'SECKILL_HOST',
-  'SECKILL_LOG_LEVEL',
-  'SECKILL_METRICS_PORT',
+  'SECKILL_HOT_PRODUCTS',
   'SECKILL_SIGNING_KEYS',
   'SECKILL_STATE_DIR',
 ] as const;

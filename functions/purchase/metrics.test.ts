@@ -15,7 +15,7 @@ const found: Reconciliation = {
 
 test('a reconciliation is counted by what differed, what was repaired and what is broken', async () => {
   const registry = new Registry();
-  createMetrics(registry).countReconciliation(found);
+  createMetrics(registry, () => 'normal').countReconciliation(found);
   const text = await registry.metrics();
   expect(text.split('\n')).toEqual(
     expect.arrayContaining([
@@ -35,7 +35,7 @@ test('a reconciliation is counted by what differed, what was repaired and what i
 
 test('stock lookups are there from the first scrape on, before anybody buys', async () => {
   const registry = new Registry();
-  const metrics = createMetrics(registry);
+  const metrics = createMetrics(registry, () => 'normal');
   const hits = () => registry.getSingleMetricAsString('seckill_stock_lookups_total');
   expect(await hits()).toContain('seckill_stock_lookups_total{result="miss"} 0');
   metrics.countStockLookups('hit', 5);

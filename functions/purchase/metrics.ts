@@ -1,87 +1,69 @@
 // What `purchase` counts.
 
 import { Counter, Gauge, Histogram, type Registry } from 'prom-client';
-import type { LockEvent, LockState } from '#lib/lock/lock.ts';
-import type { PurchaseAnswer } from '#lib/outcome.ts';
+import { OUTCOMES, type PurchaseAnswer } from '#lib/outcome.ts';
+import type { ProductClass } from '#lib/product-class.ts';
 import type { Reconciliation } from '#lib/reconcile/report.ts';
+import { createLockMetrics, type LockMetrics } from './lock-metrics.ts';
+import { createOrderMetrics, type OrderMetrics } from './order-metrics.ts';
 
-export interface PurchaseMetrics {
-  readonly countTurn: (answers: readonly PurchaseAnswer[]) => void;
-  readonly countSend: (events: number, acknowledged: boolean) => void;
+export interface PurchaseMetrics extends LockMetrics, OrderMetrics {
+  readonly countTurn: (answers: readonly PurchaseAnswer[], tookMs: number) => void;
   readonly countRebuild: () => void;
   readonly countReconciliation: (found: Reconciliation) => void;
   /** So many purchases were decided, from Redis as it was (`hit`) or not (`miss`). */
   readonly countStockLookups: (result: 'hit' | 'miss', purchases: number) => void;
   readonly countCacheLookup: (cache: 'whereabouts' | 'unknown_products', hit: boolean) => void;
-  readonly countLockEvent: (event: LockEvent) => void;
-  /** Reads the locks' state at each scrape. */
-  readonly watchLocks: (state: () => LockState) => void;
 }
 
 /** Registers the metrics. */
-export function createMetrics(registry: Registry): PurchaseMetrics {
+export function createMetrics(
+  registry: Registry,
+  classOf: (productId: string) => ProductClass,
+): PurchaseMetrics {
   const registers = [registry];
+  const rebuilds = new Counter({
+    name: 'seckill_rebuilds_total',
+    help: 'Sales loaded into Redis from MySQL and Kafka.',
+    registers,
+  });
+  return {
+    ...turnCounters(registers),
+    ...createOrderMetrics(registers, classOf),
+    ...createLockMetrics(registers),
+    ...reconciliationCounters(registers),
+    ...lookupCounters(registers),
+    countRebuild() {
+      rebuilds.inc();
+    },
+  };
+}
+
+function turnCounters(registers: Registry[]): Pick<PurchaseMetrics, 'countTurn'> {
   const purchases = new Counter({
     name: 'seckill_purchases_total',
     help: 'Purchases that a turn decided, by what they came to.',
     labelNames: ['outcome'],
     registers,
   });
-  const turnOrders = new Histogram({
+  for (const outcome of Object.keys(OUTCOMES)) purchases.inc({ outcome }, 0);
+  const orders = new Histogram({
     name: 'seckill_turn_orders',
     help: 'Purchases decided in one lock turn.',
     buckets: [1, 2, 5, 10, 20, 50, 100, 200, 500],
     registers,
   });
-  const sends = new Counter({
-    name: 'seckill_kafka_sends_total',
-    help: 'Sends to Kafka by whether they were acknowledged.',
-    labelNames: ['acknowledged'],
-    registers,
-  });
-  const rebuilds = new Counter({
-    name: 'seckill_rebuilds_total',
-    help: 'Sales loaded into Redis from MySQL and Kafka.',
-    registers,
-  });
-  const lockWait = new Histogram({
-    name: 'seckill_lock_wait_seconds',
-    help: 'From asking for a lock to holding it.',
+  const seconds = new Histogram({
+    name: 'seckill_turn_seconds',
+    help: 'One lock turn, from its call to Redis to its answers.',
     buckets: [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5],
     registers,
   });
-  const leaseEvents = new Counter({
-    name: 'seckill_lock_lease_events_total',
-    help: 'Leases granted, resumed, renewed, lost, and renewals that failed.',
-    labelNames: ['type'],
-    registers,
-  });
   return {
-    ...reconciliationCounters(registers),
-    ...lookupCounters(registers),
-    countTurn(answers) {
-      turnOrders.observe(answers.length);
+    countTurn(answers, tookMs) {
+      orders.observe(answers.length);
+      seconds.observe(tookMs / 1_000);
       for (const { outcome } of answers) purchases.inc({ outcome });
-    },
-    countSend(_events, acknowledged) {
-      sends.inc({ acknowledged: String(acknowledged) });
-    },
-    countRebuild() {
-      rebuilds.inc();
-    },
-    countLockEvent(event) {
-      if (event.type === 'acquired') lockWait.observe(event.waitedMs / 1_000);
-      else leaseEvents.inc({ type: event.type });
-    },
-    watchLocks(state) {
-      new Gauge({
-        name: 'seckill_locks_held',
-        help: 'Product locks that this instance holds.',
-        registers,
-        collect() {
-          this.set(state().held);
-        },
-      });
     },
   };
 }
@@ -107,6 +89,7 @@ function reconciliationCounters(
     labelNames: ['repair'],
     registers,
   });
+  for (const ok of ['true', 'false']) runs.inc({ ok }, 0);
   const oversold = new Counter({
     name: 'seckill_reconcile_oversold_units_total',
     help: 'Units found sold twice or beyond the stock, counted at every look. Must stay 0.',
@@ -154,7 +137,10 @@ function lookupCounters(
     registers,
   });
   // From the first scrape on, so that the rate of the first is not lost.
-  for (const result of ['hit', 'miss'] as const) stock.inc({ result }, 0);
+  for (const result of ['hit', 'miss'] as const) {
+    stock.inc({ result }, 0);
+    for (const cache of ['whereabouts', 'unknown_products']) caches.inc({ cache, result }, 0);
+  }
   return {
     countStockLookups(result, purchases) {
       stock.inc({ result }, purchases);

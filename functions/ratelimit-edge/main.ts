@@ -4,14 +4,15 @@
 import './wake-purchase.ts';
 
 import { join } from 'node:path';
-import { readEnvironment, redisNames, tracingNames } from '#lib/environment.ts';
+import { readEnvironment, redisNames, telemetryNames, tracingNames } from '#lib/environment.ts';
 import { readyWhen } from '#lib/http/ready-when.ts';
 import { close, createReadiness, listen, onTermination } from '#lib/http/serve.ts';
 import { redisAccessOf } from '#lib/redis/access.ts';
 import { connectRedis } from '#lib/redis/connect.ts';
 import { run } from '#lib/run.ts';
 import { createLog } from '#lib/telemetry/log.ts';
-import { createRegistry, serveMetrics } from '#lib/telemetry/metrics.ts';
+import { createRegistry } from '#lib/telemetry/metrics.ts';
+import { startTelling } from '#lib/telemetry/telling.ts';
 import { createTracing } from '#lib/telemetry/tracing.ts';
 import { createAdmit } from './admit.ts';
 import { createApp } from './app.ts';
@@ -30,6 +31,7 @@ import { createSignIn, signInConfigOf } from './sign-in.ts';
 
 const names = [
   ...redisNames,
+  ...telemetryNames,
   ...tracingNames,
   'SECKILL_PURCHASE_URL',
   'SECKILL_JWT_KEY',
@@ -45,8 +47,6 @@ const names = [
   'SECKILL_SIGNING_KEYS',
   'SECKILL_PSEUDONYM_KEY',
   'SECKILL_TRUSTED_PROXIES',
-  'SECKILL_LOG_LEVEL',
-  'SECKILL_METRICS_PORT',
   'SECKILL_HOST',
   'PORT',
 ] as const;
@@ -102,18 +102,19 @@ async function start(): Promise<void> {
   });
 
   const host = env.SECKILL_HOST;
-  const metricsServer = await serveMetrics(registry, { host, port: env.SECKILL_METRICS_PORT });
+  const telling = await startTelling({ registry, readiness, env, log });
   const { server } = await listen(app, { host, port: env.PORT, log });
   onTermination(log, async () => {
     readiness.drain();
+    void telling.leaving();
     orderEvents.close();
     await close(server);
     for (const client of [purchase, catalogue, operators, batches]) client.close();
     redis.disconnect();
-    metricsServer.close();
-    await tracing.stop();
+    await Promise.all([telling.left(), tracing.stop()]);
   });
   await readyWhen(readiness, { Redis: () => redis.ping() }, log);
+  void telling.arrived();
 }
 
 run('ratelimit-edge', start);

@@ -1,7 +1,7 @@
 // What the edge counts. Labels come from closed lists only.
 
 import { Counter, Gauge, Histogram, type Registry } from 'prom-client';
-import type { Tier } from '#lib/buckets/limits.ts';
+import { type Tier, tiers } from '#lib/buckets/limits.ts';
 import { OUTCOMES, type Outcome } from '#lib/outcome.ts';
 
 export const routeNames = [
@@ -64,6 +64,12 @@ export function createEdgeMetrics(registry: Registry): EdgeMetrics {
     help: 'Open streams of order events',
     registers: [registry],
   });
+  // From zero on, so that the first of its kind is an increase.
+  for (const [outcome, { result }] of Object.entries(OUTCOMES)) {
+    requests.inc({ outcome, result }, 0);
+  }
+  for (const route of routeNames) durations.zero({ route });
+  for (const tier of tiers) limited.inc({ tier }, 0);
   return {
     purchaseAnswered(outcome, limitedBy) {
       requests.inc({ outcome, result: OUTCOMES[outcome].result });

@@ -1,6 +1,6 @@
 // Starts update-rank: reads the environment, connects, listens, and drains when told to leave.
 
-import { readEnvironment, redisNames, tracingNames } from '#lib/environment.ts';
+import { readEnvironment, redisNames, telemetryNames, tracingNames } from '#lib/environment.ts';
 import { readyWhen } from '#lib/http/ready-when.ts';
 import { close, createReadiness, listen, onTermination } from '#lib/http/serve.ts';
 import { createSinkMetrics } from '#lib/http/sink.ts';
@@ -8,7 +8,8 @@ import { redisAccessOf } from '#lib/redis/access.ts';
 import { connectRedis } from '#lib/redis/connect.ts';
 import { run } from '#lib/run.ts';
 import { createLog } from '#lib/telemetry/log.ts';
-import { createRegistry, serveMetrics } from '#lib/telemetry/metrics.ts';
+import { createRegistry } from '#lib/telemetry/metrics.ts';
+import { startTelling } from '#lib/telemetry/telling.ts';
 import { createTracing } from '#lib/telemetry/tracing.ts';
 import { createApp } from './app.ts';
 import { countRecorded, createRankMetrics } from './metrics.ts';
@@ -17,10 +18,9 @@ import { createRecord } from './record.ts';
 async function start(): Promise<void> {
   const env = readEnvironment([
     ...redisNames,
+    ...telemetryNames,
     ...tracingNames,
     'SECKILL_SIGNING_KEYS',
-    'SECKILL_LOG_LEVEL',
-    'SECKILL_METRICS_PORT',
     'SECKILL_HOST',
     'PORT',
   ]);
@@ -46,16 +46,17 @@ async function start(): Promise<void> {
     }),
   });
   const host = env.SECKILL_HOST;
-  const metrics = await serveMetrics(registry, { host, port: env.SECKILL_METRICS_PORT });
+  const telling = await startTelling({ registry, readiness, env, log });
   const { server } = await listen(app, { host, port: env.PORT, log });
   onTermination(log, async () => {
     readiness.drain();
+    void telling.leaving();
     await close(server);
     redis.disconnect();
-    metrics.close();
-    await tracing.stop();
+    await Promise.all([telling.left(), tracing.stop()]);
   });
   await readyWhen(readiness, { redis: () => redis.ping() }, log);
+  void telling.arrived();
 }
 
 run('update-rank', start);

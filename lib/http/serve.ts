@@ -31,18 +31,24 @@ export interface Readiness {
   isReady(): boolean;
   markReady(): void;
   drain(): void;
+  /** How old the process was when it was ready first; undefined before. */
+  startedWithinSeconds(): number | undefined;
 }
 
 export function createReadiness(): Readiness {
   let state: 'starting' | 'ready' | 'draining' = 'starting';
+  let startedWithinSeconds: number | undefined;
   return {
     isReady: () => state === 'ready',
     markReady() {
-      if (state === 'starting') state = 'ready';
+      if (state !== 'starting') return;
+      state = 'ready';
+      startedWithinSeconds = process.uptime();
     },
     drain() {
       state = 'draining';
     },
+    startedWithinSeconds: () => startedWithinSeconds,
   };
 }
 

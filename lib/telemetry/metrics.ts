@@ -2,14 +2,38 @@
 // one. Labels come from closed lists (outcomes, tiers, boards), never from a request's content.
 
 import { createServer, type Server } from 'node:http';
-import { collectDefaultMetrics, Registry } from 'prom-client';
+import { collectDefaultMetrics, Gauge, Registry } from 'prom-client';
+import type { Readiness } from '#lib/http/serve.ts';
+import { countNetworkBytes } from './network.ts';
 
-/** A registry with Node's own metrics, labelled with the function's name. */
+/** A registry with Node's own metrics and the network's, labelled with the function's name. */
 export function createRegistry(functionName: string): Registry {
   const registry = new Registry();
   registry.setDefaultLabels({ function: functionName });
   collectDefaultMetrics({ register: registry });
+  countNetworkBytes(registry);
   return registry;
+}
+
+/** Tells whether the instance is ready, and how long it took to become so. */
+export function watchReadiness(registry: Registry, readiness: Readiness): void {
+  const registers = [registry];
+  new Gauge({
+    name: 'seckill_ready',
+    help: '1 while the instance is ready; 0 before, and while it drains.',
+    registers,
+    collect() {
+      this.set(readiness.isReady() ? 1 : 0);
+    },
+  });
+  new Gauge({
+    name: 'seckill_startup_seconds',
+    help: 'From the start of the process until it was ready for the first time; 0 before.',
+    registers,
+    collect() {
+      this.set(readiness.startedWithinSeconds() ?? 0);
+    },
+  });
 }
 
 /** What else is served beside the metrics, by its path: JSON, made when it is asked for. */

@@ -181,7 +181,9 @@ describe('a failure', () => {
   test('fails all that were in the send, and its producer is never used again', async () => {
     const kafka = fakeKafka();
     const outcomes: [number, boolean][] = [];
-    const onSend = (...outcome: [number, boolean]) => outcomes.push(outcome);
+    const onSend = (events: number, acknowledged: boolean) => {
+      outcomes.push([events, acknowledged]);
+    };
     const publisher = createPublisher({ connect: kafka.connect, signingKeys, onSend });
     const first = publisher.publish([anEvent(1)]);
     const second = publisher.publish([anEvent(2)]);

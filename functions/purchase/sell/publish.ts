@@ -31,8 +31,8 @@ export interface Publisher {
 export interface PublisherDependencies {
   readonly connect: () => Promise<EventProducer>;
   readonly signingKeys: readonly string[];
-  /** Told of every send: how many events it had, and whether it was acknowledged. */
-  readonly onSend?: (events: number, acknowledged: boolean) => void;
+  /** Told of every send: how many events it had, whether it was acknowledged, how long it took. */
+  readonly onSend?: (events: number, acknowledged: boolean, tookMs: number) => void;
 }
 
 /** What one caller gave; it is published when nothing of it is open any more. */
@@ -78,6 +78,7 @@ export function createPublisher(dependencies: PublisherDependencies): Publisher 
   }
 
   async function sendAll(entries: readonly Entry[]): Promise<void> {
+    const sinceMs = performance.now();
     try {
       const current = await connected();
       await current.send(
@@ -86,13 +87,13 @@ export function createPublisher(dependencies: PublisherDependencies): Publisher 
       );
     } catch (error) {
       leave();
-      onSend?.(entries.length, false);
+      onSend?.(entries.length, false, performance.now() - sinceMs);
       const failed = new Set(entries.map(({ parcel }) => parcel));
       waiting = waiting.filter(({ parcel }) => !failed.has(parcel));
       for (const { reject } of failed) reject(error);
       return;
     }
-    onSend?.(entries.length, true);
+    onSend?.(entries.length, true, performance.now() - sinceMs);
     for (const { parcel } of entries) {
       parcel.open -= 1;
       if (parcel.open === 0) parcel.resolve();

@@ -17,6 +17,7 @@ import {
 } from '#lib/sale/sale.ts';
 import type { Log } from '#lib/telemetry/log.ts';
 import { noTracing, type Tracing, traceOf } from '#lib/telemetry/tracing.ts';
+import type { FenceRefusal } from '../order-metrics.ts';
 import { NotOnSale, RebuildBlocked } from '../recover/rebuild.ts';
 import type { KnownSale } from './known-sale.ts';
 import type { Publisher } from './publish.ts';
@@ -43,8 +44,12 @@ export interface TurnDependencies {
   ) => Promise<readonly PurchaseAnswer[]>;
   readonly log: Log;
   readonly tracing?: Tracing;
-  /** Told of the answers of every turn that came to its end. */
-  readonly onTurn?: (answers: readonly PurchaseAnswer[]) => void;
+  /** Told of the answers of every turn that came to its end, and how long it took. */
+  readonly onTurn?: (answers: readonly PurchaseAnswer[], tookMs: number) => void;
+  /** Told of events, once they are in Kafka and out of the outbox. */
+  readonly onPublished?: (productId: string, events: readonly string[]) => void;
+  /** Told where Redis decided nothing, and why. */
+  readonly onFenceRefusal?: (reason: FenceRefusal) => void;
   readonly onRebuild?: () => void;
 }
 
@@ -97,6 +102,7 @@ export class Turns {
    * `lockSinceMs`: the lock had to be waited for, since then.
    */
   async sell(held: HeldLock, batch: readonly Waiting[], lockSinceMs?: number): Promise<boolean> {
+    const sinceMs = performance.now();
     const { tracing = noTracing } = this.#dependencies;
     const trace = traceTurn(tracing, this.#productId, batch, lockSinceMs);
     const decided = await this.#decideAll(held, batch, trace).catch((error: unknown) => {
@@ -113,7 +119,7 @@ export class Turns {
     answerWhere(batch, decided.decision.answers, (answer) => !isAcceptance(answer));
     trace?.decided(decided.decision.answers, isAcceptance);
     const before = this.#last;
-    const end = this.#finish(held, decided, { batch, trace }, before);
+    const end = this.#finish(held, { ...decided, sinceMs }, { batch, trace }, before);
     this.#last = end;
     void end.then((done) => {
       // Nobody stands behind it: whoever comes next begins anew.
@@ -152,7 +158,7 @@ export class Turns {
    */
   async #finish(
     held: HeldLock,
-    { fence, decision }: { fence: Fence; decision: Decided },
+    { fence, decision, sinceMs }: { fence: Fence; decision: Decided; sinceMs: number },
     { batch, trace }: { batch: readonly Waiting[]; trace: TurnTrace | undefined },
     before: Promise<boolean>,
   ): Promise<boolean> {
@@ -165,7 +171,7 @@ export class Turns {
       trace?.answers();
       answerWhere(batch, decision.answers, isAcceptance);
       crashPoint('turn.answered');
-      onTurn?.(decision.answers);
+      onTurn?.(decision.answers, performance.now() - sinceMs);
       return true;
     } catch (error) {
       log.warn({ err: error, productId: this.#productId, ...traceOf(trace) }, 'a turn failed');
@@ -197,6 +203,9 @@ export class Turns {
       crashPoint('turn.before-decision');
       const known = this.#lastAtUs;
       const result = await sell(redis, this.#productId, fence, purchases, this.#underWay, known);
+      if (result.kind !== 'decided' && result.kind !== 'leftovers') {
+        this.#dependencies.onFenceRefusal?.(result.kind);
+      }
       switch (result.kind) {
         case 'decided':
           this.#lastAtUs = result.lastAtUs;
@@ -308,12 +317,13 @@ export class Turns {
   ): Promise<void> {
     if (batches.length === 0) return;
     const productId = this.#productId;
+    const { redis, publisher, onPublished, onFenceRefusal } = this.#dependencies;
     const numbers = batches.map(({ number }) => number);
     for (const number of numbers) this.#underWay.add(number);
     try {
       crashPoint('turn.before-send');
       trace?.sends();
-      await this.#dependencies.publisher.publish(
+      await publisher.publish(
         batches.map((batch) => ({
           productId,
           batchId: batchIdIn(productId, fence.generation, batch),
@@ -322,9 +332,14 @@ export class Turns {
       );
       crashPoint('turn.sent');
       trace?.acknowledges();
-      if (!(await acknowledge(this.#dependencies.redis, productId, fence, numbers))) {
+      if (!(await acknowledge(redis, productId, fence, numbers))) {
+        onFenceRefusal?.('acknowledge');
         throw new TurnFailed('a newer holder of the lock was here');
       }
+      onPublished?.(
+        productId,
+        batches.map(({ data }) => data),
+      );
       crashPoint('turn.outbox-removed');
     } finally {
       for (const number of numbers) this.#underWay.delete(number);

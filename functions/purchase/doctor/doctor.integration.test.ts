@@ -4,7 +4,7 @@ import { cpSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:f
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { eq } from 'drizzle-orm';
-import { Kafka, logLevel } from 'kafkajs';
+import { Kafka, logLevel, Partitioners } from 'kafkajs';
 import { afterAll, beforeAll, expect, test, vi } from 'vitest';
 import { migrate } from '#functions/persist-order/migrate.ts';
 import { choosePort } from '#knative/local/ports.ts';
@@ -213,6 +213,28 @@ test('a topic that forgets, and a group that nobody is in, are told of', async (
   await vi.waitFor(async () => {
     expect(found(await examine(only), 'Kafka', 'consumers')?.result).toBe('ok');
   }, patience);
+});
+
+test('events that wait, and that no member of the group takes, are told of', async () => {
+  const client = new Kafka({ ...kafkaConfigOf(bench.kafka), logLevel: logLevel.NOTHING });
+  const [name, group] = [await uniqueTopic(1), uniqueName('group-')];
+  const only = { topics: [{ name, partitions: 1 }], groups: [group] };
+  const producer = client.producer({ createPartitioner: Partitioners.DefaultPartitioner });
+  const consumer = client.consumer({ groupId: group });
+  closers.push(() => Promise.all([producer.disconnect(), consumer.disconnect()]));
+  await Promise.all([producer.connect(), consumer.connect()]);
+  await producer.send({ topic: name, messages: [{ value: 'waits' }] });
+  await consumer.subscribe({ topic: name, fromBeginning: true });
+  await consumer.run({ autoCommit: false, eachMessage: () => Promise.resolve() });
+  const deliveries = async () => found(await examine(only), 'Kafka', 'deliveries');
+  await vi.waitFor(async () => {
+    expect(await deliveries()).toMatchObject({
+      result: 'wrong',
+      found: `events wait, and none was taken in 3 s: 1 for ${group}`,
+    });
+  }, patience);
+  await consumer.commitOffsets([{ topic: name, partition: 0, offset: '1' }]);
+  expect(await deliveries()).toMatchObject({ result: 'ok', found: 'no event waits' });
 });
 
 test('an etcd whose quota is used up, or that forgets nothing, is told of', async () => {

@@ -13,6 +13,7 @@ import { topics as allTopics, consumerGroups } from '#lib/names.ts';
 import type { RedisClient } from '#lib/redis/connect.ts';
 import { unlessAborted } from '#lib/unless-aborted.ts';
 import { judgeClocks, mysqlSkew, redisSkews, type Skew } from './clocks.ts';
+import { checkDeliveries } from './deliveries.ts';
 import { judgeEtcd } from './etcd.ts';
 import { type ExpectedTopic, judgeKafka } from './kafka.ts';
 import { checkMysql } from './mysql.ts';
@@ -24,7 +25,7 @@ export interface DoctorDependencies {
   readonly mysql: MysqlClient;
   readonly etcd: EtcdAccess;
   readonly kafka: KafkaAccess;
-  /** Where they are others than the system's own. */
+  /** Where they are others than the system's own; the first is the one that the groups read. */
   readonly topics?: readonly ExpectedTopic[];
   readonly groups?: readonly string[];
   /** Epoch milliseconds. */
@@ -70,7 +71,13 @@ async function checkKafka({
   groups = Object.values(consumerGroups),
 }: DoctorDependencies): Promise<Check[]> {
   const names = { topics: topics.map(({ name }) => name), groups };
-  return judgeKafka(await inspectKafka(kafka, names), topics);
+  const state = await inspectKafka(kafka, names);
+  const [read] = topics;
+  const isRead = state.groups?.some(({ members }) => members > 0) && read !== undefined;
+  return [
+    ...judgeKafka(state, topics),
+    ...(isRead ? [await checkDeliveries(kafka, read.name, groups)] : []),
+  ];
 }
 
 function checkEtcd(members: readonly EtcdMember[]): Check[] {

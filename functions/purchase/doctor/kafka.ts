@@ -176,7 +176,7 @@ function checkConsumers({ groups }: KafkaState): Check {
     });
   }
   const idle = groups.filter(({ members }) => members === 0).map(({ name }) => name);
-  if (idle.length === 0) return say.ok('consumers', 'both sinks are delivered to');
+  if (idle.length === 0) return say.ok('consumers', 'both groups have members');
   return say.wrong('consumers', {
     found: `nobody reads for ${idle.join(' and ')}`,
     why: 'accepted orders do not become rows, or are not on the leaderboards',

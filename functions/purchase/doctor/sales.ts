@@ -63,7 +63,8 @@ async function checkUnsettled({ db }: MysqlClient, nowMs: number): Promise<Check
     .orderBy(desc(products.closesAt))
     .limit(salesMax);
   const names = over.map(({ productId }) => productId);
-  if (names.length === 0) return say.ok('unsettled', 'no sale is over and not settled');
+  if (names.length === 0)
+    return say.ok('unsettled', 'no sale has been over for an hour without being settled');
   return say.wrong('unsettled', {
     found: `over for more than an hour, and not settled: ${namesOf(names)}`,
     why: 'until a sale is settled the system is woken every minute, and nobody has said it is whole',

@@ -56,14 +56,17 @@ export async function rebuild(
   // 2. What is sold from the new generation lies behind these marks: its own rebuild begins there.
   const marks = await dependencies.mark();
   // 3. Every order that was acknowledged before the claim gets its row.
+  // Of what MySQL says was never loaded there is nothing, unless the boards know better: then it
+  // was put back to a copy from before.
+  const shown = await newestOnBoards(redis, productId);
   let newest = generation;
-  if (generation > 0) {
+  if (generation > 0 || shown > 0) {
     const events = readEvents(productId, await marksOf(mysql, productId, generation));
     newest = await awaitRows(dependencies, productId, generation, events);
   }
   crashPoint('rebuild.rows-there');
   // 4. One transaction raises the generation, beyond everything that was ever heard of, and reads.
-  const known = Math.max(newest, await newestOnBoards(redis, productId));
+  const known = Math.max(newest, shown);
   const raise = { from: generation, to: known + 1, marks, reason };
   const content = await raiseAndRead(mysql, productId, raise, held).catch(
     async (error: unknown) => {

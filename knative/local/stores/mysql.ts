@@ -42,6 +42,8 @@ export const mysql: Store = {
       '--no-defaults',
       ...asRoot,
       `--datadir=${folder}/data`,
+      // Its own: a server that starts deletes the temporary tables that others have there.
+      `--tmpdir=${folder}`,
       `--pid-file=${folder}/data/mariadbd.pid`,
       `--init-file=${folder}/init.sql`,
       '--bind-address=127.0.0.1',

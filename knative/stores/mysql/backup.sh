@@ -1,25 +1,35 @@
 #!/bin/bash
 # Dumps the database as of one moment, restores the dump into a server of its own, and keeps it
-# only if what was restored holds the promises. Keeps the newest 14.
+# only if what was restored holds the promises. Keeps the newest 14. Each says at which place of the
+# binary logs it was taken, so that what came after can be put on top of it (roll-forward.sh).
 set -euo pipefail
-dump="/backups/mysql-$(date -u +%Y%m%dT%H%M%SZ).sql.gz"
-socket=/scratch/socket
+backups="${BACKUPS:-/backups}"
+scratch="${SCRATCH:-/scratch}"
+dump="$backups/mysql-$(date -u +%Y%m%dT%H%M%SZ).sql.gz"
+socket="$scratch/socket"
 
 take() {
   # What earlier tries left.
-  rm -f /backups/*.part
-  MYSQL_PWD="$PASSWORD" mysqldump --host="$DATABASE_HOST" --user=backup \
-    --single-transaction --quick --no-tablespaces --hex-blob seckill | gzip >"$dump.part"
+  rm -f "$backups"/*.part
+  # MySQL 8's name of the option, or MariaDB's. Fails where the server has no binary logs.
+  local place=--master-data=2
+  case "$(mysqldump --help)" in *--source-data*) place=--source-data=2 ;; esac
+  MYSQL_PWD="$PASSWORD" mysqldump --host="$DATABASE_HOST" --port="${DATABASE_PORT:-3306}" \
+    --user=backup --single-transaction "$place" --quick --no-tablespaces --hex-blob seckill |
+    gzip >"$dump.part"
   # Its last line: a dump that broke off has none.
   gunzip <"$dump.part" | tail -n 1 | grep -q 'Dump completed'
 }
 
+. "$(dirname "$0")/place.sh"
+
 # Nobody but this script can reach it: no network, and a socket in this pod.
 start_scratch_server() {
-  rm -rf /scratch/data
-  mysqld --no-defaults --initialize-insecure --datadir=/scratch/data
-  mysqld --no-defaults --datadir=/scratch/data --socket="$socket" --pid-file=/scratch/pid \
-    --skip-networking --loose-mysqlx=OFF --innodb-flush-log-at-trx-commit=0 --skip-log-bin &
+  rm -rf "$scratch/data"
+  mysqld --no-defaults --initialize-insecure --datadir="$scratch/data"
+  mysqld --no-defaults --datadir="$scratch/data" --socket="$socket" --pid-file="$scratch/pid" \
+    --tmpdir="$scratch" --skip-networking --loose-mysqlx=OFF --skip-log-bin \
+    --innodb-flush-log-at-trx-commit=0 &
   server=$!
   trap 'kill "$server"; wait "$server" || true' EXIT
   local tries=0
@@ -55,6 +65,11 @@ contradictions() {
 }
 
 take
+place="$(place_in "$dump.part")"
+if [ -z "$place" ]; then
+  echo 'The dump does not say at which place of the binary logs it was taken: are they on?' >&2
+  exit 1
+fi
 start_scratch_server
 restore
 found="$(contradictions)"
@@ -64,5 +79,5 @@ if [ -n "$found" ]; then
 fi
 rows="$(sql 'select count(*) from orders')"
 mv "$dump.part" "$dump"
-ls /backups/mysql-*.sql.gz | sort -r | tail -n +15 | while read -r old; do rm -- "$old"; done
-echo "kept $dump: restored with $rows orders, $(stat -c %s "$dump") bytes"
+ls "$backups"/mysql-*.sql.gz | sort -r | tail -n +15 | while read -r old; do rm -- "$old"; done
+echo "kept $dump: restored with $rows orders, $(stat -c %s "$dump") bytes, taken at $place"

@@ -22,3 +22,5 @@ GRANT SELECT ON seckill.migrations TO 'persist-order'@'%';
 
 GRANT ALL ON seckill.* TO 'migrate'@'%';
 GRANT SELECT, LOCK TABLES, SHOW VIEW, TRIGGER, EVENT ON seckill.* TO 'backup'@'%';
+-- For a moment nobody may write, while the place in the binary logs is noted with the dump.
+GRANT RELOAD, REPLICATION CLIENT ON *.* TO 'backup'@'%';

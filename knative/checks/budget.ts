@@ -1,5 +1,6 @@
 // How many connections the functions may ask of each store: max-scale × what an instance has, twice
-// while an old revision ends beside the new one, and what jobs and people need.
+// while an old revision ends beside the new one, and what jobs and people need. And what Redis may
+// take of memory beside what it counts itself.
 
 import {
   persistConnections,
@@ -7,7 +8,7 @@ import {
   purchaseUpkeepConnections,
 } from '#lib/constants.ts';
 import { scalingOf } from './autoscaling-rules.ts';
-import { isFunction, type Manifest } from './manifest.ts';
+import { configMapData, isFunction, type Manifest } from './manifest.ts';
 import type { Rule } from './rule.ts';
 
 export type StoreName = 'redis' | 'etcd' | 'kafka' | 'mysql';
@@ -60,6 +61,29 @@ export function connectionsOf(manifests: readonly Manifest[], store: StoreName):
 
 const stores = Object.keys(connectionBudget) as StoreName[];
 
+/** Pages by what they hold, and each of them twice while a child writes all of it to disk. */
+const redisFragmentation = 1.15;
+const redisCopies = 2;
+/** A replica's buffer (redis.conf), the append-only file's, and the process itself. */
+const redisBesideMib = 256 + 64;
+
+/** What a pod of Redis may be charged for at this `maxmemory`, in MiB. */
+export function redisMemoryMib(maxmemoryMib: number): number {
+  return Math.ceil(redisCopies * redisFragmentation * maxmemoryMib) + redisBesideMib;
+}
+
+interface WithMemory {
+  readonly spec: {
+    readonly template: {
+      readonly spec: {
+        readonly containers: readonly {
+          readonly resources?: { readonly limits?: { readonly memory?: string } };
+        }[];
+      };
+    };
+  };
+}
+
 export const budgetRules: readonly Rule[] = [
   {
     name: 'max-scale times connections is within each store’s budget',
@@ -82,6 +106,26 @@ export const budgetRules: readonly Rule[] = [
         /max[_-]connections\s*[=:]\s*(\d+)/.exec(JSON.stringify(manifests)) ?? [];
       if (Number(allowed) >= connectionBudget.mysql) return [];
       return [`StatefulSet mysql: max_connections ${allowed} is below ${connectionBudget.mysql}`];
+    },
+  },
+  {
+    name: 'a Redis that comes with the overlay has memory for its maxmemory while it is copied',
+    check(manifests) {
+      const redis = manifests.find(
+        ({ kind, metadata }) => kind === 'StatefulSet' && metadata.name === 'redis',
+      ) as (Manifest & WithMemory) | undefined;
+      if (redis === undefined) return [];
+      const [, maxmemory] =
+        /\nmaxmemory (\d+)mb/.exec(
+          configMapData(manifests, 'redis-config')?.['redis.conf'] ?? '',
+        ) ?? [];
+      const limit = redis.spec.template.spec.containers[0]?.resources?.limits?.memory ?? '';
+      const [, limitMib] = /^(\d+)Mi$/.exec(limit) ?? [];
+      const wanted = redisMemoryMib(Number(maxmemory));
+      if (Number(limitMib) >= wanted) return [];
+      return [
+        `StatefulSet redis: of maxmemory ${maxmemory}mb it may take ${wanted}Mi, not ${limit}`,
+      ];
     },
   },
 ];

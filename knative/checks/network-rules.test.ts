@@ -69,6 +69,28 @@ seenToFail(networkRules, {
       ['NetworkPolicy to-issuer', ['spec', 'podSelector'], {}],
     ],
     ['purchase does not reach a pod of kube-system at 53', ['NetworkPolicy dns', []]],
+    [
+      'purchase does not reach a node’s own DNS at 53',
+      ['NetworkPolicy dns', ['spec', 'egress', 0, 'to', 1]],
+    ],
+    [
+      'purchase reaches the outside at 53',
+      ['NetworkPolicy dns', ['spec', 'egress', 0, 'to', 1, 'ipBlock', 'cidr'], '0.0.0.0/0'],
+    ],
+  ],
+  'traces and last counters go to namespaces that are labelled for it': [
+    [
+      'update-rank does not reach a pod of observability at 4318',
+      ['NetworkPolicy to-telemetry', []],
+    ],
+    [
+      'purchase does not reach a pod of observability at 9090',
+      ['NetworkPolicy to-telemetry', ['spec', 'egress', 0, 'ports', 2]],
+    ],
+    [
+      'purchase reaches the outside at 4317',
+      ['NetworkPolicy to-telemetry', ['spec', 'egress', 0, 'to']],
+    ],
   ],
   'a Job reaches what it says it uses, and no more': [
     ['make-secrets does not reach the outside at 6443', ['NetworkPolicy to-kubernetes', []]],

@@ -1,6 +1,7 @@
 // Who reaches whom, by what the network policies say together: evaluated as Kubernetes does, for
 // the pairs of pods that matter.
 
+import { BlockList, isIPv4 } from 'node:net';
 import { connectionsPerInstance, type StoreName } from './budget.ts';
 import {
   configMapData,
@@ -39,11 +40,13 @@ interface Policy extends Manifest {
   };
 }
 
-/** A pod of our namespace, of another one, or something outside the cluster. */
+/** A pod of our namespace, of another one, or something that is no pod and has an address. */
 export interface Place {
   readonly title: string;
   readonly namespace: string | undefined;
   readonly labels: Texts;
+  readonly namespaceLabels?: Texts;
+  readonly address?: string;
 }
 
 const own = 'seckill';
@@ -59,13 +62,24 @@ function selects({ matchLabels = {}, matchExpressions = [] }: Selector, labels: 
 }
 
 function isPeer({ podSelector, namespaceSelector, ipBlock }: Peer, place: Place): boolean {
-  if (ipBlock !== undefined) return place.namespace === undefined;
+  if (ipBlock !== undefined) return isIn(ipBlock.cidr, place.address);
   if (place.namespace === undefined) return false;
   const inNamespace =
     namespaceSelector === undefined
       ? place.namespace === own
-      : selects(namespaceSelector, { 'kubernetes.io/metadata.name': place.namespace });
+      : selects(namespaceSelector, {
+          ...place.namespaceLabels,
+          'kubernetes.io/metadata.name': place.namespace,
+        });
   return inNamespace && (podSelector === undefined || selects(podSelector, place.labels));
+}
+
+function isIn(cidr: string, address: string | undefined): boolean {
+  const [network = '', prefix = ''] = cidr.split('/');
+  if (address === undefined) return false;
+  const block = new BlockList();
+  block.addSubnet(network, Number(prefix), isIPv4(network) ? 'ipv4' : 'ipv6');
+  return block.check(address, isIPv4(address) ? 'ipv4' : 'ipv6');
 }
 
 function allows(rules: readonly PolicyRule[], side: 'from' | 'to', place: Place, port: number) {
@@ -110,12 +124,20 @@ const stores = Object.keys(storePorts) as StoreName[];
 const addressNames = { etcd: 'SECKILL_ETCD_ENDPOINTS', kafka: 'SECKILL_KAFKA_BROKERS' } as const;
 
 const pod = (title: string, labels: Texts): Place => ({ title, namespace: own, labels });
-const elsewhere = (namespace: string): Place => ({
+const elsewhere = (namespace: string, namespaceLabels: Texts = {}): Place => ({
   title: `a pod of ${namespace}`,
-  namespace,
+  ...{ namespace, namespaceLabels },
   labels: {},
 });
-const outside: Place = { title: 'the outside', namespace: undefined, labels: {} };
+const at = (title: string, address: string): Place => ({
+  ...{ title, address },
+  namespace: undefined,
+  labels: {},
+});
+const outside = at('the outside', '203.0.113.7');
+/** NodeLocal DNSCache at its default. */
+const nodeCache = at('a node’s own DNS', '169.254.20.10');
+const dnsPort = 53;
 const stranger = pod('a pod without labels', {});
 
 function functionPlaces(manifests: readonly Manifest[]): readonly Place[] {
@@ -144,6 +166,8 @@ function check(manifests: readonly Manifest[], pairs: readonly Wanted[]): readon
 const queueProxyPort = 8_012;
 const functionPort = 8_080;
 const metricsPort = 9_464;
+/** OTLP by gRPC and by HTTP, Prometheus' remote writes. */
+const telemetryPorts = [4_317, 4_318, 9_090];
 
 export const networkRules: readonly Rule[] = [
   {
@@ -219,13 +243,30 @@ export const networkRules: readonly Rule[] = [
         functionPlaces(manifests).flatMap((from): Wanted[] => {
           const isEdge = from.title === 'ratelimit-edge';
           return [
-            [from, elsewhere('kube-system'), 53, true],
+            [from, elsewhere('kube-system'), dnsPort, true],
+            [from, nodeCache, dnsPort, true],
+            [from, nodeCache, 80, false],
+            [from, outside, dnsPort, false],
             [from, elsewhere('kourier-system'), 8_081, isEdge],
             [from, outside, 443, isEdge],
             [from, outside, 80, false],
             [from, elsewhere('default'), 8_080, false],
           ];
         }),
+      ),
+  },
+  {
+    name: 'traces and last counters go to namespaces that are labelled for it',
+    check: (manifests) =>
+      check(
+        manifests,
+        functionPlaces(manifests).flatMap((from) =>
+          telemetryPorts.flatMap((port): Wanted[] => [
+            [from, elsewhere('observability', { 'seckill/telemetry': 'true' }), port, true],
+            [from, elsewhere('default'), port, false],
+            [from, outside, port, false],
+          ]),
+        ),
       ),
   },
   {

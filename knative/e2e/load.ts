@@ -2,7 +2,8 @@
 // purchases (so a stall is seen as what it is), and a crowd that waits at the same time.
 
 import { setTimeout as pause } from 'node:timers/promises';
-import type { Buyer, Buyers } from './buyers.ts';
+import type { Buyer, Buyers, Purchase } from './buyers.ts';
+import type { Stage } from './stage.ts';
 
 export interface Load {
   /** No more is begun; resolves when everybody who had begun was told. */
@@ -56,4 +57,23 @@ function startLoad(run: (ending: AbortSignal) => Promise<void>): Load {
       return done;
     },
   };
+}
+
+const servedWithinMs = 120_000;
+const servedForSeconds = 3;
+
+/**
+ * Resolves once the load is being served, as much as begins in three seconds: everything is awake
+ * then, and what comes later is the doing of whatever is done. Throws where nobody is served.
+ */
+export async function untilServed(
+  { options, until }: Pick<Stage, 'until'> & { readonly options: { readonly perSecond: number } },
+  purchases: readonly Pick<Purchase, 'told'>[],
+): Promise<void> {
+  const enough = options.perSecond * servedForSeconds;
+  const found = await until(servedWithinMs, () => {
+    const accepted = purchases.filter(({ told }) => told.kind === 'accepted');
+    return Promise.resolve(accepted.length >= enough || undefined);
+  });
+  if (found === undefined) throw new Error('nobody is served: there is nothing to see under load');
 }

@@ -4,7 +4,7 @@
 import { setTimeout as pause } from 'node:timers/promises';
 import { type Cluster, perNode, serviceNames } from '../cluster.ts';
 import { servedOf } from '../judge.ts';
-import { startStream } from '../load.ts';
+import { startStream, untilServed } from '../load.ts';
 import { output } from '../run.ts';
 import { type Found, lastLine, type Stage } from '../stage.ts';
 import { placesOf } from './spread.ts';
@@ -12,7 +12,7 @@ import { placesOf } from './spread.ts';
 /** How long it stays away: longer than Kubernetes takes to notice (40 to 50 s by default). */
 const awayMs = 90_000;
 const readyWithinMs = 180_000;
-const warmMs = 15_000;
+const afterwardsMs = 15_000;
 const peopleCount = 100_000;
 
 export async function nodeLoss(stage: Stage): Promise<Found> {
@@ -25,7 +25,8 @@ export async function nodeLoss(stage: Stage): Promise<Found> {
   if (warmed.status !== 0) throw new Error(lastLine(warmed.stderr));
   const sale = await stage.newSale({ name: 'node', stock: peopleCount });
   const load = startStream(sale.buyers, await sale.people(peopleCount), options.perSecond);
-  await pause(warmMs, undefined, { signal: stage.interrupted });
+  // A node that is killed before the first purchase is served proves nothing about a sale.
+  await untilServed(stage, sale.buyers.tally.purchases);
   const node = options.node ?? (await busiest(cluster));
   const before = placesOf((await cluster.pods()).filter((pod) => pod.isReady));
   if (startNode !== undefined) {
@@ -47,7 +48,7 @@ export async function nodeLoss(stage: Stage): Promise<Found> {
     );
     if (back === undefined) problems.push(`${node} is not Ready after its start`);
   }
-  await pause(warmMs, undefined, { signal: stage.interrupted });
+  await pause(afterwardsMs, undefined, { signal: stage.interrupted });
   await load.stop();
   const { tally } = sale.buyers;
   const served = servedOf(tally);

@@ -5,7 +5,7 @@
 import { setTimeout as pause } from 'node:timers/promises';
 import { type Cluster, serviceNames } from '../cluster.ts';
 import { countsOf, servedOf } from '../judge.ts';
-import { startStream } from '../load.ts';
+import { startStream, untilServed } from '../load.ts';
 import type { Found, Stage } from '../stage.ts';
 
 const annotation = 'seckill/rolled-at';
@@ -53,16 +53,6 @@ export async function rollingUpdate(stage: Stage): Promise<Found> {
     figures: { updateSeconds, ...served, ...settled.figures },
     problems: [...problems, ...settled.problems],
   };
-}
-
-/** Who has been served has woken everything: what comes later is the update's doing. */
-async function untilServed(stage: Stage, purchases: readonly unknown[]): Promise<void> {
-  const enough = stage.options.perSecond * 3;
-  const found = await stage.until(120_000, () =>
-    Promise.resolve(purchases.length >= enough || undefined),
-  );
-  if (found === undefined)
-    throw new Error('nobody is served: there is nothing to update under load');
 }
 
 /** Changes all four at once, as an apply does; resolves with the revisions that served till then. */

@@ -3,6 +3,7 @@
 
 import { OUTCOMES, type PurchaseAnswer } from '#lib/outcome.ts';
 import type { Log } from '#lib/telemetry/log.ts';
+import { traceOf } from '#lib/telemetry/tracing.ts';
 import type { SendBatch } from './forward.ts';
 import type { EdgeMetrics } from './metrics.ts';
 import type { PurchaseClient } from './purchase-client.ts';
@@ -22,10 +23,11 @@ const sayEveryMs = 10_000;
 export function createSendBatch({ purchase, log, metrics }: DependsOn): SendBatch {
   let saidAtMs = Number.NEGATIVE_INFINITY;
   let failed = 0;
-  const noteFailure = (error: unknown) => {
+  const noteFailure = (error: unknown, traceparent: string | undefined) => {
     failed += 1;
     if (performance.now() - saidAtMs < sayEveryMs) return;
-    log.warn({ err: error, batches: failed }, 'purchase has not answered batches');
+    const told = { err: error, batches: failed, ...traceOf({ traceparent }) };
+    log.warn(told, 'purchase has not answered batches');
     saidAtMs = performance.now();
     failed = 0;
   };
@@ -44,7 +46,7 @@ export function createSendBatch({ purchase, log, metrics }: DependsOn): SendBatc
       if (status !== 200) throw new Unavailable(`purchase answered ${status}`);
       return parseAnswers(body, purchases.length);
     } catch (error) {
-      noteFailure(error);
+      noteFailure(error, traceparent);
       throw error;
     }
   };

@@ -10,6 +10,7 @@ import type { OrderEvent } from '#lib/order-event.ts';
 import { connectRedis, type RedisClient } from '#lib/redis/connect.ts';
 import { startFunction } from '#lib/testing/function-process.ts';
 import { anEvent, anEventOf, requestOf } from '#lib/testing/order-events.ts';
+import { startOtlpReceiver } from '#lib/testing/otlp-receiver.ts';
 import { type OwnStore, startOwnStore } from '#lib/testing/own-store.ts';
 import { createApp } from './app.ts';
 import { createRecord } from './record.ts';
@@ -97,3 +98,34 @@ test('the program is ready once Redis answers, and leaves when told to', async (
     await started.stop();
   }
 });
+
+test('told to leave, it sends its spans first; a collector that is away costs no event', async () => {
+  const receiver = await startOtlpReceiver();
+  const event = anEvent('t', [
+    { units: [[1, 1]], traceparent: `00-${'ab'.repeat(16)}-${'cd'.repeat(8)}-01` },
+  ]);
+  const begin = (endpoint: string) =>
+    startFunction('update-rank', {
+      SECKILL_REDIS_URL: store.address,
+      SECKILL_SIGNING_KEYS: keys[0] ?? '',
+      OTEL_EXPORTER_OTLP_ENDPOINT: endpoint,
+    });
+  const leave = async (started: Awaited<ReturnType<typeof begin>>) => {
+    try {
+      await expect.poll(() => started.status('/readyz'), { timeout: 20_000 }).toBe(200);
+      expect((await fetch(started.url, requestOf(event, keys))).status).toBe(delivery.done);
+      process.kill(started.pid, 'SIGTERM');
+      expect(await started.exited).toBe(0);
+    } finally {
+      await started.stop();
+    }
+  };
+  await leave(await begin(receiver.url));
+  expect(receiver.edgesOf('ab'.repeat(16))).toEqual(
+    new Set(
+      ['wait', 'fold'].map((step) => `update-rank process seckill.orders > update-rank ${step}`),
+    ),
+  );
+  await receiver.close();
+  await leave(await begin(receiver.url));
+}, 60_000);

@@ -53,6 +53,18 @@ test('what is consumed is 204, and its delay and size are measured', async () =>
   expect(await valueOf('seckill_events_total{result="done"}')).toBe(1);
 });
 
+test('what is told of an event names the trace of its first sampled order', async () => {
+  const traceparent = `00-${'ab'.repeat(16)}-${'cd'.repeat(8)}-01`;
+  const orders = event.orders.map((order, index) =>
+    index === 0 ? order : { ...order, traceparent },
+  );
+  const { post, lines } = aSink(() => Promise.resolve({ refused: 'no such product' }));
+  await post(requestOf({ ...event, orders }, keys));
+  await post();
+  expect(lines).toMatchObject([{ trace_id: 'ab'.repeat(16) }, { reason: 'consumer' }]);
+  expect(lines[1]).not.toHaveProperty('trace_id');
+});
+
 test('what cannot be read, and what is refused, is 422 with the reason', async () => {
   const consume = vi.fn(() => Promise.resolve({ refused: 'no such product' }));
   const { post, valueOf } = aSink(consume);

@@ -27,6 +27,12 @@ test('a command with its arguments stays out, also where it is the cause', () =>
   expect(logged(new Error('a turn failed', { cause: reply }))).not.toContain('ann');
 });
 
+test('nor does a server repeat the arguments of a command that it does not know', () => {
+  const reply = new Error("ERR unknown command 'zadd', with args beginning with: 'p' '1' 'ann' ");
+  expect(logged(reply)).toContain("ERR unknown command 'zadd'");
+  expect(logged(reply)).not.toContain('ann');
+});
+
 test('a statement with its values stays out, and what the server says of them', () => {
   const driver = Object.assign(new Error("Duplicate entry 'ann' for key 'PRIMARY'"), {
     code: 'ER_DUP_ENTRY',

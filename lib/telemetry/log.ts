@@ -22,7 +22,9 @@ export function createLog(name: string, level: string): Log {
  */
 function describe(error: unknown): unknown {
   if (!(error instanceof Error)) return error;
-  const { name: type, message, stack, cause } = error;
+  const { name: type, cause } = error;
+  const message = withoutArguments(error.message);
+  const stack = withoutArguments(error.stack ?? '');
   const { code, errno } = error as { code?: unknown; errno?: unknown };
   const isStatement = 'sql' in error || 'query' in error;
   return {
@@ -35,8 +37,13 @@ function describe(error: unknown): unknown {
 }
 
 /** A stack without its first lines, which repeat the message. */
-function framesOf(stack: string | undefined): string | undefined {
-  return stack?.replace(/^[^]*?\n(?= +at )/, '');
+function framesOf(stack: string): string {
+  return stack.replace(/^[^]*?\n(?= +at )/, '');
+}
+
+/** Redis repeats what came with a command that it does not know. */
+function withoutArguments(text: string): string {
+  return text.replaceAll(/,? with args beginning with:.*/g, '');
 }
 
 /** What every log makes of its fields. */

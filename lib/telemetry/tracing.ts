@@ -54,7 +54,9 @@ export function parseTraceparent(text: string | null | undefined): TraceContext 
 }
 
 /** The field of a log line that tells the trace it belongs to; none without one. */
-export function traceOf(span: Pick<Span, 'traceparent'> | undefined): { trace_id?: string } {
+export function traceOf(span: { readonly traceparent?: string | undefined } | undefined): {
+  trace_id?: string;
+} {
   const traceId = parseTraceparent(span?.traceparent)?.traceId;
   return traceId === undefined ? {} : { trace_id: traceId };
 }

@@ -28,12 +28,14 @@ import { ready } from './ready.ts';
 import { refusalsMemory } from './refusals-memory.ts';
 import { type Row, rateRow, tableOf } from './row.ts';
 import { startSystem } from './system.ts';
+import { acceptTraced } from './traced.ts';
 import { millionUnits } from './units.ts';
 import { ensureWrk } from './wrk.ts';
 
 const measures: Readonly<Record<Exclude<Name, 'do-nothing'>, Measure>> = {
   accept: buy.accept,
   'accept-with-sinks': buy.acceptWithSinks,
+  'accept-traced': acceptTraced,
   'accept-purchase-only': acceptPurchaseOnly,
   'accept-2-instances': accept2Instances,
   'accept-3-instances': accept3Instances,

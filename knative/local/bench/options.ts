@@ -7,6 +7,7 @@ export const names = [
   'do-nothing',
   'accept',
   'accept-with-sinks',
+  'accept-traced',
   'accept-purchase-only',
   'accept-2-instances',
   'accept-3-instances',

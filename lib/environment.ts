@@ -105,6 +105,9 @@ const variables = {
   SECKILL_METRICS_INSTANCE: z.string().min(1).default(hostname()),
   /** Products that metrics tell apart from the others, as the class `hot`. */
   SECKILL_HOT_PRODUCTS: listOf('product ids').default([]),
+  /** Of the relay of alerts: DingTalk's robot with its access token, and what it signs with. */
+  SECKILL_DINGTALK_URL: z.url({ protocol: /^https?$/ }),
+  SECKILL_DINGTALK_SECRET: given,
   SECKILL_HOST: z.string().min(1).default('0.0.0.0'),
   PORT: port.default(8080),
 };

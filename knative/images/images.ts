@@ -3,9 +3,10 @@
 
 import { functionNames } from '../local/build.ts';
 
-/** What a release consists of. The source runner is for clusters without KafkaSource. */
+/** What a release consists of. */
 export const imageNames = [...functionNames, 'kn-seckill'] as const;
-export const moreImageNames = ['source-runner'] as const;
+/** For clusters without KafkaSource; for operators whom DingTalk calls. */
+export const moreImageNames = ['source-runner', 'dingtalk-relay'] as const;
 export type ImageName = (typeof imageNames)[number] | (typeof moreImageNames)[number];
 
 /** In the order in which they are tried. */

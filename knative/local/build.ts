@@ -27,6 +27,7 @@ export const functionNames = Object.keys(functionBytesMax) as FunctionName[];
 /** What is deployed beside the functions, and what it may weigh. */
 const tools = {
   'kn-seckill': { entry: 'knative/plugin/main.ts', bytesMax: 2_300_000 },
+  'dingtalk-relay': { entry: 'grafana/dingtalk/main.ts', bytesMax: 1_300_000 },
   'source-runner': { entry: 'knative/local/source-runner/main.ts', bytesMax: 3_400_000 },
 } as const;
 

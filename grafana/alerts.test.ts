@@ -1,0 +1,74 @@
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { describe, expect, test } from 'vitest';
+import { parse } from 'yaml';
+import { listMetrics, uses } from './metric-list.ts';
+
+interface Rule {
+  readonly alert?: string;
+  readonly record?: string;
+  readonly expr: string;
+  readonly labels?: Readonly<Record<string, string>>;
+  readonly annotations?: Readonly<Record<string, string>>;
+}
+
+interface Case {
+  readonly alert_rule_test: readonly { alertname: string; exp_alerts: readonly unknown[] }[];
+}
+
+const read = (file: string) => readFileSync(join(import.meta.dirname, file), 'utf8');
+const { groups } = parse(read('alerts/rules.yml')) as { groups: { rules: Rule[] }[] };
+const rules = groups.flatMap((group) => group.rules);
+const alerts = rules.filter(({ alert }) => alert !== undefined);
+const { tests } = parse(read('alerts/rules.test.yml')) as { tests: Case[] };
+const runbooks = read('runbooks.md');
+
+describe.each(alerts.map((rule) => [rule.alert ?? '', rule] as const))('%s', (name, rule) => {
+  test('has a case that fires, and one in which it stays silent all the time', () => {
+    const cases = tests.map(({ alert_rule_test: checks }) =>
+      checks.filter(({ alertname }) => alertname === name),
+    );
+    const fires = (checks: Case['alert_rule_test']) =>
+      checks.some(({ exp_alerts: expected }) => expected.length > 0);
+    expect(cases.some(fires)).toBe(true);
+    expect(cases.some((checks) => checks.length > 0 && !fires(checks))).toBe(true);
+  });
+
+  test('says how bad it is, and has a paragraph on what to do', () => {
+    expect(['warning', 'critical']).toContain(rule.labels?.severity);
+    const url = 'https://github.com/seckill/seckill/blob/main/grafana/runbooks.md';
+    expect(rule.annotations?.runbook_url).toBe(`${url}#${name.toLowerCase()}`);
+    const paragraph = runbooks.split(/^## /m).find((one) => one.startsWith(`${name}\n`)) ?? '';
+    for (const part of ['**Means**', '**Look at**', '**Do**']) expect(paragraph).toContain(part);
+  });
+});
+
+test('no runbook is left over', () => {
+  const headings = [...runbooks.matchAll(/^## (\w+)$/gm)].map(([, name]) => name);
+  expect(headings.sort()).toEqual(alerts.map(({ alert }) => alert).sort());
+});
+
+/** What an expression reads, with what the rules that it goes by read. */
+function metricsIn({ expr, record }: Rule): string[] {
+  const own = expr.match(/\b(seckill|process|nodejs)_\w+/g) ?? [];
+  const recorded = (expr.match(/\bseckill:\w+/g) ?? []).filter((name) => name !== record);
+  const from = rules.filter((rule) => rule.record !== undefined && recorded.includes(rule.record));
+  return [...own, ...from.flatMap(metricsIn)].map((name) =>
+    name.replace(/_(bucket|sum|count)$/, ''),
+  );
+}
+
+test('rules read metrics that there are, and the list says which alert reads them', () => {
+  const known = new Set([...listMetrics().map(({ name }) => name), 'process_cpu_seconds_total']);
+  for (const rule of alerts) {
+    const names = metricsIn(rule);
+    expect(names.length).toBeGreaterThan(0);
+    for (const name of names) {
+      expect(known).toContain(name);
+      if (name in uses) expect(uses[name], name).toContain(rule.alert);
+    }
+  }
+  const told = Object.values(uses).flatMap((use) => use.match(/\bSeckill\w+/g) ?? []);
+  const names = alerts.map(({ alert }) => alert);
+  expect(told.filter((alert) => !names.includes(alert))).toEqual([]);
+});

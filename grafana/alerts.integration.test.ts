@@ -39,8 +39,10 @@ beforeAll(async () => {
     dingtalkRelayUrl: `http://127.0.0.1:${port}/alerts`,
   });
   prometheus = await startPrometheus({ alertmanager: alertmanager.address });
-  stops.push(prometheus.stop, alertmanager.stop, () => close(server));
-  for (const { stop } of [mailbox, slack, robot]) stops.push(stop);
+  for (const one of [prometheus, alertmanager, mailbox, slack, robot]) {
+    stops.push(() => one.stop());
+  }
+  stops.push(() => close(server));
 }, 180_000);
 
 afterAll(async () => {

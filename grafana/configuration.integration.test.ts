@@ -74,11 +74,12 @@ test('in a cluster pods are asked, one target each, under the names they give th
     const [scrape] = cluster.scrape_configs;
     const [shipped] = ours.scrape_configs;
     expect(scrape?.kubernetes_sd_configs).toMatchObject([{ role: 'pod' }]);
-    const { kubernetes_sd_configs: _found, ...rest } = scrape ?? {};
-    const found = { ...rest, file_sd_configs: shipped?.file_sd_configs };
+    const found = { ...scrape, file_sd_configs: shipped?.file_sd_configs };
+    delete found.kubernetes_sd_configs;
     return stringify({ ...ours, scrape_configs: [found] });
   };
-  prometheus = await startPrometheus({ edit: asFound });
+  const started = await startPrometheus({ edit: asFound });
+  prometheus = started;
   const container = (name: string, port: number, scraped = 'true') => ({
     targets: [`127.0.0.2:${port}`],
     labels: {
@@ -90,15 +91,14 @@ test('in a cluster pods are asked, one target each, under the names they give th
       __meta_kubernetes_pod_annotation_prometheus_io_path: '/metrics',
     },
   });
-  prometheus.scrape([
+  started.scrape([
     container('purchase', 8_080),
     container('queue-proxy', 8_012),
     container('queue-proxy', 9_091),
     container('kn-seckill', 8_080, ''),
   ]);
-  const { api } = prometheus;
   const targets = await until('a target', 30_000, async () => {
-    const { activeTargets } = (await api('targets')) as { activeTargets: unknown[] };
+    const { activeTargets } = (await started.api('targets')) as { activeTargets: unknown[] };
     return activeTargets.length > 0 ? activeTargets : undefined;
   });
   expect(targets).toMatchObject([

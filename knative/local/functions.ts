@@ -69,6 +69,8 @@ export function functionService(name: FunctionName, around: Surroundings): Servi
     env: {
       ...given,
       ...env,
+      // One of each: by its name it is known, and not by the machine's.
+      SECKILL_METRICS_INSTANCE: name,
       SECKILL_METRICS_PORT: String(ports[`${name}:metrics`]),
       SECKILL_STATE_DIR: join(folder, name),
     },

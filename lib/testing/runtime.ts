@@ -15,6 +15,8 @@ export interface TestRuntime {
   readonly env: Readonly<Record<string, string>>;
   /** The edge, without a slash at the end. */
   readonly url: string;
+  /** Of a function, and `<name>:metrics`, on 127.0.0.1. */
+  readonly ports: Readonly<Record<string, number>>;
   /** Runs `kn-seckill` against this system. */
   cli(...args: readonly string[]): Promise<CliResult>;
   /** Ends a store's process and keeps it down until `bringUp`. */
@@ -59,6 +61,7 @@ export async function startTestRuntime(
   return {
     env: running.env,
     url: String(running.env.SECKILL_URL),
+    ports: running.ports,
     stop,
     cli: (...args) => runCli(args, running.env),
     takeDown(store) {

@@ -1,5 +1,5 @@
-// Starts ratelimit-edge: the only place that reads the environment, opens connections, listens
-// and drains. It is ready once Redis has answered, and leaves when what it took is answered.
+// Starts ratelimit-edge: but for the call that wakes purchase, the only place that reads the
+// environment, opens connections, listens and drains. It is ready once Redis has answered, and leaves when what it took is answered.
 
 import './wake-purchase.ts';
 

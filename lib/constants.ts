@@ -41,6 +41,12 @@ export const orderStreamHeartbeatMs = 5_000;
 
 /** Time: each wait is shorter than the wait of whoever waits for it. */
 export const redisCommandTimeoutMs = 1_000;
+/**
+ * A connection to Redis on which commands wait and nothing has come for so long is given up: its
+ * machine may have lost its power, and then nobody else closes it. Not before another node takes
+ * over (`cluster-node-timeout`).
+ */
+export const redisSilenceMs = 3_000;
 export const kafkaSendTimeoutMs = 3_000;
 export const purchaseDeadlineMs = 6_000;
 export const edgeForwardTimeoutMs = 8_000;

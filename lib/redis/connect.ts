@@ -9,7 +9,7 @@
 // rebuild; boards are joins, or go by their marks (lib/sale/cluster.integration.test.ts).
 
 import { Cluster, type ClusterOptions, Redis, type RedisOptions } from 'ioredis';
-import { redisCommandTimeoutMs } from '#lib/constants.ts';
+import { redisCommandTimeoutMs, redisSilenceMs } from '#lib/constants.ts';
 import type { Log } from '#lib/telemetry/log.ts';
 import { hintOf } from '#lib/tls/hint.ts';
 import { connectionOptionsOf, type RedisAccess } from './access.ts';
@@ -34,6 +34,8 @@ export function connectRedis(access: RedisAccess, log: Log): RedisClient {
     ...connectionOptionsOf(access),
     commandTimeout: redisCommandTimeoutMs,
     connectTimeout: redisCommandTimeoutMs,
+    // Else commands would time out on a dead connection for ever, and no fail-over be seen.
+    socketTimeout: redisSilenceMs,
     maxRetriesPerRequest: 0,
     enableOfflineQueue: false,
     autoResendUnfulfilledCommands: false,

@@ -13,6 +13,10 @@ import { findProgram } from '#knative/local/stores/programs.ts';
 
 export interface OwnCluster {
   readonly urls: readonly string[];
+  /** In the order of their slots. */
+  readonly nodes: readonly ClusterMember[];
+  /** One more node, which takes over from the first within seconds when that is silent. */
+  addReplica(): Promise<void>;
   remove(): Promise<void>;
 }
 
@@ -37,7 +41,14 @@ export async function startOwnCluster(): Promise<OwnCluster> {
   try {
     for (let index = 0; index < 3; index += 1) nodes.push(await startNode(folder, index));
     await makeOne(nodes);
-    return { urls: nodes.map(({ port }) => `redis://127.0.0.1:${port}`), remove };
+    const urls = nodes.map(({ port }) => `redis://127.0.0.1:${port}`);
+    const addReplica = async () => {
+      const replica = await startNode(folder, nodes.length);
+      const masters = [...nodes];
+      nodes.push(replica);
+      await replicateFirst(masters, replica);
+    };
+    return { urls, nodes, addReplica, remove };
   } catch (error) {
     await remove();
     throw error;
@@ -65,6 +76,35 @@ export async function startNode(
     graceMs: 0,
   });
   return { port, busPort, running };
+}
+
+/** Makes a node the replica of the first one; resolves when it has what that has. */
+async function replicateFirst(
+  masters: readonly ClusterMember[],
+  replica: ClusterMember,
+): Promise<void> {
+  const clients = [...masters, replica].map(({ port }) => new Redis(port, '127.0.0.1'));
+  const [first, copy] = [clients[0], clients.at(-1)];
+  if (first === undefined || copy === undefined) throw new Error('there is no node');
+  const untilDone = async (isDone: () => Promise<boolean>) => {
+    const deadline = Date.now() + readyDeadlineMs;
+    while (!(await isDone().catch(() => false))) {
+      if (Date.now() > deadline) throw new Error('the replica is not made');
+      await setTimeout(20);
+    }
+  };
+  try {
+    await first.call('CLUSTER', 'MEET', '127.0.0.1', replica.port, replica.busPort);
+    const id = await first.call('CLUSTER', 'MYID');
+    await untilDone(async () => (await copy.call('CLUSTER', 'REPLICATE', String(id))) === 'OK');
+    for (const client of clients) await client.config('SET', 'cluster-node-timeout', '1000');
+    await untilDone(async () => (await copy.info('replication')).includes('master_link_status:up'));
+    const knows = async (client: Redis) =>
+      String(await client.call('CLUSTER', 'NODES')).includes(`slave ${String(id)}`);
+    await untilDone(async () => (await Promise.all(clients.map(knows))).every(Boolean));
+  } finally {
+    for (const client of clients) client.disconnect();
+  }
 }
 
 /** Gives each node its third of the slots, and makes them known to each other. */

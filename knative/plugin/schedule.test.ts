@@ -123,6 +123,30 @@ describe('schedule', () => {
     expect(cronJob('warm')?.spec.schedule).toBe('1 10 23 11 *');
   });
 
+  test('a clock here that is behind plans nothing that has passed in the cluster', async () => {
+    const soon = { ...sale, opensAt: '2026-11-23T10:03:00Z', closesAt: '2026-11-23T10:20:00Z' };
+    kit.edge.on('GET /operator/sales/phone', { json: soon });
+    kit.api.aheadMs = 150_000;
+    const { status, err } = await kit.run(['schedule', 'phone']);
+    expect(status).toBe(0);
+    expect(err).toMatch(/^warning: the clock here is 15[01] s behind the cluster's, by which/);
+    expect(cronJob('warm')?.spec.schedule).toBe('4 10 23 11 *');
+    kit.api.aheadMs = 20 * 60_000;
+    expect((await kit.run(['schedule', 'phone'])).err).toContain('it has closed already');
+    kit.api.aheadMs = -60_000;
+    expect((await kit.run(['schedule', 'phone'])).err).toContain("s ahead of the cluster's");
+    expect(cronJob('warm')?.spec.schedule).toBe('0 10 23 11 *');
+  });
+
+  test('a minute that has passed before its CronJob was made is told of', async () => {
+    kit.api.before('patch', 'cronjobs.batch', () => {
+      kit.api.aheadMs = 24 * 60 * 60_000 + 7_200_000;
+    });
+    const { status, err } = await kit.run(['schedule', 'phone']);
+    expect(status).toBe(1);
+    expect(err).toContain('may have missed that: run it again');
+  });
+
   test.each([
     [{ opensAt: null }, [], 'no opening time of its own'],
     [{ closesAt: null }, [], 'no closing time of its own'],

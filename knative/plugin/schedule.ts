@@ -14,6 +14,7 @@ import {
   withTarget,
 } from './command.ts';
 import { CliError, usageError } from './exit.ts';
+import { clusterTimeMs } from './kube/clock.ts';
 import { KubeError } from './kube/errors.ts';
 import { kinds } from './kube/kinds.ts';
 import {
@@ -81,8 +82,7 @@ function addCreate(schedule: Command, io: Io): void {
   ).action(async (product: string, options: ScheduleOptions, command: Command) => {
     const given = invocation(command, io);
     const plan = await planOf(product, options, given);
-    const kube = await given.kube();
-    for (const cronJob of cronJobsOf(plan)) await kube.apply(cronJob);
+    await makeCronJobs(plan, given);
     const { image, to, opensAt, closesAt, warmAt, settleAt, timeZone: zone } = plan;
     const shown = { product, opensAt, closesAt, warmAt, settleAt, timeZone: zone, to, image };
     given.print(shown, () =>
@@ -98,6 +98,17 @@ function addCreate(schedule: Command, io: Io): void {
   });
 }
 
+async function makeCronJobs(plan: Plan, given: Invocation): Promise<void> {
+  const kube = await given.kube();
+  for (const cronJob of cronJobsOf(plan)) await kube.apply(cronJob);
+  // A CronJob that is made after its minute waits for the next year, and says nothing.
+  if ((await clusterTimeMs(kube, given)) < Date.parse(plan.warmAt)) return;
+  throw new CliError(
+    `it took until after ${plan.warmAt} to make the CronJobs, which may have missed that: ` +
+      'run it again',
+  );
+}
+
 async function planOf(product: string, options: ScheduleOptions, given: Invocation): Promise<Plan> {
   const { warmBefore, to, timeZone: zone } = options;
   const kube = await given.kube();
@@ -106,7 +117,7 @@ async function planOf(product: string, options: ScheduleOptions, given: Invocati
   const opensAt = agreed(product, '--opens', momentIn(options.opens, zone), sale.opensAt);
   const closesAt = agreed(product, '--closes', momentIn(options.closes, zone), sale.closesAt);
   const edge = await edgeServiceOf(kube);
-  const times = timesOf(opensAt, closesAt, warmBefore);
+  const times = timesOf(opensAt, closesAt, warmBefore, await clusterTimeMs(kube, given));
   return {
     ...{ product, opensAt, closesAt, to, timeZone: zone, ...times },
     image: options.image ?? imageOf(edge),
@@ -137,8 +148,7 @@ function agreed(
   );
 }
 
-function timesOf(opensAt: string, closesAt: string, warmBefore: number) {
-  const now = Date.now();
+function timesOf(opensAt: string, closesAt: string, warmBefore: number, now: number) {
   const [opens, closes] = [Date.parse(opensAt), Date.parse(closesAt)];
   if (closes <= now)
     throw new CliError('it has closed already: `kn-seckill sale close` settles it');

@@ -64,10 +64,10 @@ export async function startFakeApi(): Promise<FakeApi> {
   });
   const address = server.address();
   const url = `http://127.0.0.1:${typeof address === 'object' ? (address?.port ?? 0) : 0}`;
-  return {
+  // Not spread: what can be set would be a copy of its value.
+  return Object.assign(handles(state), {
     url,
-    ...handles(state),
-    kubeconfig(folder) {
+    kubeconfig(folder: string) {
       const file = join(folder, 'kubeconfig');
       writeFileSync(file, JSON.stringify(configOf(url)));
       return file;
@@ -76,7 +76,7 @@ export async function startFakeApi(): Promise<FakeApi> {
       server.closeAllConnections();
       await new Promise((resolve) => server.close(resolve));
     },
-  };
+  });
 }
 
 function configOf(server: string): object {

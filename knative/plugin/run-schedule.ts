@@ -2,21 +2,30 @@
 // does where it has failed.
 
 import { type Command, InvalidArgumentError } from 'commander';
-import { type Invocation, type Io, invocation, wholeNumber, withTarget } from './command.ts';
+import {
+  durationOption,
+  type Invocation,
+  type Io,
+  invocation,
+  wholeNumber,
+  withTarget,
+} from './command.ts';
 import { CliError } from './exit.ts';
 import { scheduleHolder } from './kube/claims.ts';
-import { kinds } from './kube/kinds.ts';
-import { cronJobName } from './kube/schedule.ts';
 import { progressOf, warmServices } from './kube/warm.ts';
 import { productId } from './product-id.ts';
-import { closeSale } from './sale.ts';
-import { allServices, coolServices } from './scale.ts';
+import { allServices } from './scale.ts';
+import { settle, settleWaitPreset } from './settle-schedule.ts';
 import type { Sale } from './show-sale.ts';
 import { warmOne } from './warm.ts';
 
 const warmMs = 300_000;
-const settleMs = 1_800_000;
 const countMax = 1_000;
+
+interface RunOptions {
+  readonly to: number;
+  readonly wait: number;
+}
 
 export function addRun(schedule: Command, io: Io): void {
   const run = schedule
@@ -24,11 +33,12 @@ export function addRun(schedule: Command, io: Io): void {
     .description('Does what a schedule has to do now. Its CronJobs call it.')
     .argument('<job>', 'warm or settle', job)
     .argument('<product>', 'the product', productId)
-    .requiredOption('--to <n>', 'how many instances', wholeNumber(1, countMax));
+    .requiredOption('--to <n>', 'how many instances', wholeNumber(1, countMax))
+    .addOption(durationOption('--wait <duration>', 'until it is settled', settleWaitPreset));
   withTarget(run).action(
-    async (what: string, product: string, { to }: { to: number }, command: Command) => {
+    async (what: string, product: string, { to, wait }: RunOptions, command: Command) => {
       const given = invocation(command, io);
-      await (what === 'warm' ? warm(product, to, given) : settle(product, given));
+      await (what === 'warm' ? warm(product, to, given) : settle(product, given, wait));
     },
   );
 }
@@ -69,26 +79,6 @@ async function hasEnded(product: string, given: Invocation): Promise<boolean> {
   } catch (error) {
     if (error instanceof CliError) return false;
     throw error;
-  }
-}
-
-async function settle(product: string, given: Invocation): Promise<void> {
-  const request = { method: 'GET', path: `/operator/sales/${product}` } as const;
-  const { state, closesAt } = await given.edge().ask<Sale>(request);
-  if (state !== 'ended') {
-    throw new CliError(
-      `${product} is ${state} and closes at ${closesAt ?? 'no time'}: it has been changed since it ` +
-        'was scheduled, so it is not closed. Schedule it again',
-    );
-  }
-  const kube = await given.kube();
-  await coolServices(kube, await allServices(kube), {
-    for: scheduleHolder(product),
-  });
-  await closeSale(product, settleMs, given);
-  for (const name of [cronJobName(product, 'warm'), cronJobName(product, 'settle')]) {
-    // Its own Job, and what that has said, outlives it.
-    await kube.remove({ ...kinds.cronJob, name }, { orphans: true });
   }
 }
 

@@ -1,24 +1,15 @@
 // `kn-seckill sale`: puts a product on sale and takes the sale through its life.
 
-import { setTimeout } from 'node:timers/promises';
 import { type Command, InvalidArgumentError } from 'commander';
 import { stockMax, unitPriceMax } from '#lib/constants.ts';
-import {
-  durationOption,
-  type Invocation,
-  type Io,
-  invocation,
-  moment,
-  wholeNumber,
-  withExamples,
-  withTarget,
-} from './command.ts';
-import { CliError, usageError } from './exit.ts';
+import { addClose, slowTimeoutMs } from './close.ts';
+import { type Io, invocation, moment, wholeNumber, withExamples, withTarget } from './command.ts';
+import { usageError } from './exit.ts';
 import { addLog } from './log.ts';
 import { productId } from './product-id.ts';
 import { addRestock } from './restock.ts';
 import { printSale, type Sale, showSales } from './show-sale.ts';
-import { endTick, startTick } from './tick.ts';
+import { startTick } from './tick.ts';
 import { addWarm } from './warm.ts';
 
 interface CreateOptions {
@@ -30,10 +21,6 @@ interface CreateOptions {
   readonly opens?: string;
   readonly closes?: string;
 }
-
-const closePollMs = 1_000;
-/** A close drains the outbox, and a warm may rebuild the sale, before they answer. */
-const slowTimeoutMs = 65_000;
 
 export function addSale(program: Command, io: Io): void {
   const sale = program
@@ -156,50 +143,6 @@ function addChange(sale: Command, io: Io, verb: string, texts: Texts): void {
       if (verb === 'open') await startTick(given, `${product} is open`);
     },
   );
-}
-
-function addClose(sale: Command, io: Io): void {
-  const close = sale
-    .command('close')
-    .summary('end the sale and wait until it is settled')
-    .description(
-      'Ends the sale now, and waits until it is settled: every accepted order is a row in MySQL. ' +
-        'Running it again goes on waiting. Exits 1 where it is not settled in time.',
-    )
-    .argument('<product>', 'the product', productId)
-    .addOption(durationOption('--wait <duration>', 'how long to wait', '60s'));
-  withExamples(withTarget(close), 'sale close phone', 'sale close phone --wait 5m').action(
-    async (product: string, { wait }: { wait: number }, command: Command) => {
-      await closeSale(product, wait, invocation(command, io));
-    },
-  );
-}
-
-/** Resolves when it is settled; throws CliError where it is not in time. */
-export async function closeSale(product: string, waitMs: number, given: Invocation): Promise<void> {
-  const path = `/operator/sales/${product}/close`;
-  const edge = given.edge();
-  const deadline = performance.now() + waitMs;
-  for (;;) {
-    const sale = await edge.ask<Sale>({ method: 'POST', path, timeoutMs: slowTimeoutMs });
-    if (sale.settled) {
-      printSale(sale, given);
-      await endTick(given);
-      return;
-    }
-    const what =
-      sale.pending > 0
-        ? `${sale.pending} orders are on their way to Kafka`
-        : 'accepted orders are on their way to MySQL';
-    if (performance.now() + closePollMs > deadline) {
-      printSale(sale, given);
-      throw new CliError(
-        `${product} is closed but not settled: ${what}. Run it again to go on waiting`,
-      );
-    }
-    given.say(`${product} is closed; ${what}`);
-    await setTimeout(closePollMs, undefined, { signal: given.io.interrupted });
-  }
 }
 
 function currency(text: string): string {

@@ -2,7 +2,9 @@ import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import { kinds } from './kube/kinds.ts';
 import { type CronJob, cronJobName } from './kube/schedule.ts';
 import { type Kit, startKit } from './kube/test-kit.ts';
+import { settleWaitPreset } from './settle-schedule.ts';
 import type { Sale } from './show-sale.ts';
+import { parseDuration } from './time.ts';
 import { cronOf, instantsOf, isTimeZone, showIn } from './time-zone.ts';
 
 // The client of Kubernetes has a thousand modules, which a busy machine reads for seconds.
@@ -243,6 +245,46 @@ describe('schedule', () => {
     expect(annotations).not.toHaveProperty(['autoscaling.knative.dev/min-scale']);
     expect([cronJob('warm'), cronJob('settle')]).toEqual([undefined, undefined]);
     expect(kit.api.at(kinds.pingSource, 'seckill-tick')).toBeUndefined();
+  });
+
+  test('settling goes on while the system is away', async () => {
+    await kit.run(['schedule', 'phone']);
+    const page = { status: 502, text: 'a page of the gateway' };
+    kit.edge.on('GET /operator/sales/phone', page, { json: settled });
+    kit.edge.on('POST /operator/sales/phone/close', page, { json: settled });
+    kit.edge.on('GET /operator/sales', { json: { sales: [settled] } });
+    const { status, err } = await kit.run(['schedule', 'run', 'settle', 'phone', '--to', '2']);
+    expect(status).toBe(0);
+    expect(err).toContain('phone is not settled: ');
+    expect(err).toContain('It is tried again');
+    expect(cronJob('settle')).toBeUndefined();
+  });
+
+  test('settling that ends before it is done says what remains, and who says more', async () => {
+    await kit.run(['schedule', 'phone']);
+    const closed = { ...settled, settled: false, pending: 3 };
+    kit.edge.on('GET /operator/sales/phone', { json: closed });
+    kit.edge.on('POST /operator/sales/phone/close', { json: closed });
+    const verdict = { ok: false, known: true, problems: [], waiting: ['Kafka is away'] };
+    kit.edge.on('GET /operator/sales/phone/verify', { json: { ...verdict, settling: true } });
+    const args = ['schedule', 'run', 'settle', 'phone', '--to', '2', '--wait', '0s'];
+    const { status, err } = await kit.run(args);
+    expect(status).toBe(1);
+    expect(err).toContain(
+      'phone is still not settled, and this ends here: 3 orders are on their way to Kafka; ' +
+        'Kafka is away. `kn-seckill sale close phone` goes on',
+    );
+    expect(cronJob('settle')).toBeDefined();
+  });
+
+  test('its Job has longer than it waits, and labels by which doctor finds it', async () => {
+    await kit.run(['schedule', 'phone']);
+    const job = JSON.stringify(cronJob('settle')?.spec);
+    const [, seconds] = /"activeDeadlineSeconds":(\d+)/.exec(job) ?? [];
+    expect(Number(seconds) * 1_000).toBeGreaterThan(parseDuration(settleWaitPreset) ?? Infinity);
+    expect(cronJob('settle')?.spec).toMatchObject({
+      jobTemplate: { metadata: { labels: { 'app.kubernetes.io/component': 'schedule' } } },
+    });
   });
 
   test('a sale that is still open is not closed by its schedule', async () => {

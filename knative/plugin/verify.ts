@@ -37,7 +37,7 @@ export function addVerify(program: Command, io: Io): void {
   withExamples(withTarget(verify), 'verify phone', 'verify phone -o json --wait 0s').action(
     async (product: string, { wait }: { wait: number }, command: Command) => {
       const given = invocation(command, io);
-      const verdict = await settledVerdict(product, wait, given).catch((error: unknown) => {
+      const verdict = await verdictAfter(product, wait, given).catch((error: unknown) => {
         throw unanswered(error);
       });
       given.print(verdict, () => showVerdict(product, verdict));
@@ -55,7 +55,11 @@ export function addVerify(program: Command, io: Io): void {
 }
 
 /** The verdict, once nothing is under way or the time is over. */
-async function settledVerdict(product: string, wait: number, given: Invocation): Promise<Verdict> {
+export async function verdictAfter(
+  product: string,
+  wait: number,
+  given: Invocation,
+): Promise<Verdict> {
   const edge = given.edge();
   const deadline = performance.now() + wait;
   for (;;) {

@@ -143,6 +143,51 @@ test('a Job that has failed, and pods that do not come up', async () => {
   );
 });
 
+test('what was scheduled and never started, or has failed, is told of', async () => {
+  const cluster = wellCluster();
+  const nowMs = Date.parse('2026-12-01T12:10:00Z');
+  cluster.now = () => Promise.resolve(nowMs);
+  const labels = {
+    'app.kubernetes.io/component': 'schedule',
+    'app.kubernetes.io/part-of': 'seckill',
+  };
+  const cronJob = (job: string, opens: string, closes: string, status: object = {}) => ({
+    ...kinds.cronJob,
+    metadata: {
+      name: `${job}-${opens}`,
+      creationTimestamp: '2026-11-30T12:00:00Z',
+      annotations: {
+        ...{ 'kn-seckill/product': 'phone', 'kn-seckill/job': job },
+        'kn-seckill/opens-at': `2026-12-01T${opens}:00.000Z`,
+        'kn-seckill/closes-at': `2026-12-01T${closes}:00.000Z`,
+      },
+    },
+    status,
+  });
+  const started = { lastScheduleTime: '2026-12-01T12:00:00Z' };
+  cluster.objects.push(
+    cronJob('warm', '12:30', '13:00'),
+    cronJob('warm', '12:08', '13:00'),
+    cronJob('warm', '12:01', '13:00', started),
+    // Too late to be of use.
+    cronJob('warm', '11:00', '11:30'),
+    cronJob('settle', '11:05', '11:30', started),
+    cronJob('settle', '11:06', '12:09'),
+  );
+  const checks = await checkCluster(cluster);
+  expect(faultsIn(checks)).toEqual([]);
+  expect(found(checks, 'schedules')).toBe('6 CronJobs, none was missed or has failed');
+  cluster.objects.push(cronJob('warm', '12:00', '13:00'), cronJob('settle', '11:00', '12:00'), {
+    ...object(kinds.job, 'sale-settle-1', conditions('True', 'Failed', 'too long')),
+  });
+  Object.assign(cluster.objects.at(-1)?.metadata ?? {}, { labels });
+  const missed = await checkCluster(cluster);
+  expect(faultsIn(missed)).toEqual(['schedules wrong']);
+  expect(found(missed, 'schedules')).toBe(
+    'to warm phone was never started; to settle phone was never started; sale-settle-1: too long',
+  );
+});
+
 test('rights that a sale needs, and what may not be looked at, are advice', async () => {
   const cluster = wellCluster();
   cluster.refuse = (asked) =>
@@ -150,7 +195,7 @@ test('rights that a sale needs, and what may not be looked at, are advice', asyn
       ? new KubeError('you may not list jobs', 403, 'Forbidden')
       : undefined;
   const checks = await checkCluster(cluster);
-  expect(faultsIn(checks)).toEqual(['jobs advice', 'rights advice']);
+  expect(faultsIn(checks)).toEqual(['schedules advice', 'jobs advice', 'rights advice']);
   expect(found(checks, 'rights')).toBe('you may not patch revisions.serving.knative.dev (scale)');
 });
 

@@ -8,7 +8,7 @@ import { hasKafkaController } from '../install/wait.ts';
 import { type Condition, type Kube, KubeError, type KubeObject, kinds } from '../kube/client.ts';
 import type { KnativeService } from '../kube/system.ts';
 import { checkPods } from './pods.ts';
-import { checkWarmth } from './windows.ts';
+import { checkSchedules, checkWarmth, isOfSchedule } from './windows.ts';
 
 const say = checksOf('cluster');
 const kubernetesMin = [1, 34] as const;
@@ -34,6 +34,7 @@ export async function checkCluster(kube: Kube): Promise<Check[]> {
     ['features', () => checkFeatures(kube)],
     ['functions', () => checkFunctions(kube)],
     ['warmth', () => checkWarmth(kube)],
+    ['schedules', () => checkSchedules(kube)],
     ['sources', () => checkSources(kube)],
     ['secrets', () => checkSecrets(kube)],
     ['jobs', () => checkJobs(kube)],
@@ -231,10 +232,12 @@ async function checkJobs(kube: Kube): Promise<Check[]> {
   const jobs = await kube.list<WithConditions>(kinds.job, {
     labels: { 'app.kubernetes.io/part-of': 'seckill' },
   });
-  const failed = jobs.flatMap((job) => {
-    const { state, text } = progressOf(job) ?? { state: 'done', text: '' };
-    return state === 'failed' ? [`${job.metadata.name}: ${text}`] : [];
-  });
+  const failed = jobs
+    .filter((job) => !isOfSchedule(job))
+    .flatMap((job) => {
+      const { state, text } = progressOf(job) ?? { state: 'done', text: '' };
+      return state === 'failed' ? [`${job.metadata.name}: ${text}`] : [];
+    });
   if (failed.length === 0) return [say.ok('jobs', 'none has failed')];
   return [
     say.wrong('jobs', {

@@ -3,6 +3,7 @@
 
 import { setTimeout } from 'node:timers/promises';
 import { type Kube, KubeError, type KubeObject, refOf } from '../kube/client.ts';
+import { mayPass } from '../kube/errors.ts';
 
 export interface Applied {
   readonly kind: string;
@@ -64,9 +65,4 @@ async function removeJob(kube: Kube, job: KubeObject, interrupted: AbortSignal):
   while ((await kube.get(refOf(job))) !== undefined && performance.now() < deadline) {
     await setTimeout(pauseMs / 4, undefined, { signal: interrupted });
   }
-}
-
-/** The API server or a webhook is busy or starting, or the kind was defined a moment ago. */
-function mayPass({ code, reason }: KubeError): boolean {
-  return code === 0 || code === 429 || code >= 500 || reason === 'Conflict' || reason === 'NoKind';
 }

@@ -10,12 +10,20 @@ import {
   withOutput,
 } from '../command.ts';
 import { CliError, usageError } from '../exit.ts';
-import { type Kube, KubeError, type KubeObject, kinds } from '../kube/client.ts';
+import {
+  type Kube,
+  KubeError,
+  type KubeObject,
+  type KubeRef,
+  kinds,
+  type WriteOptions,
+} from '../kube/client.ts';
 import { routeOf } from '../kube/system.ts';
 import { list, table } from '../table.ts';
 import { type Applied, applyObject } from './apply.ts';
+import { lookForOthers, secretsReferredTo } from './references.ts';
 import { overlayFolder, renderOverlay } from './render.ts';
-import { makeSecrets, remarksOn, type SecretResult } from './secrets.ts';
+import { makeSecrets, remarksOn, type SecretResult, unfitOf } from './secrets.ts';
 import { describe, waitForAll } from './wait.ts';
 
 interface InstallOptions {
@@ -39,8 +47,8 @@ export function addInstall(program: Command, io: Io): void {
         'that exist are never changed. Waits until the stores, the Jobs, the functions and the ' +
         'sources are ready. Safe to repeat; an upgrade is the same command from the next release.',
     )
-    .argument('[overlay]', 'name or folder', overlayPreset)
-    .option('--secrets-only', 'make the Secrets that are missing, and nothing else')
+    .argument('[overlay]', `name or folder (else ${overlayPreset})`)
+    .option('--secrets-only', 'make the Secrets that are missing (of the overlay, if one is named)')
     .option('--dry-run', 'tell what would be made or changed, and change nothing')
     .option('-y, --yes', 'do not ask')
     .addOption(durationOption('--wait <duration>', 'until everything is ready', '20m'));
@@ -49,18 +57,52 @@ export function addInstall(program: Command, io: Io): void {
     'install --dry-run',
     'install three-node --context shop',
     'install ./my-overlay --yes',
-  ).action(async (overlay: string, options: InstallOptions, command: Command) => {
+  ).action(async (overlay: string | undefined, options: InstallOptions, command: Command) => {
     const given = invocation(command, io);
     const kube = await given.kube();
-    if (options.secretsOnly) await installSecrets(kube, options.dryRun === true, given);
-    else await installOverlay(overlay, options, kube, given);
+    if (options.secretsOnly) {
+      const objects = overlay === undefined ? [] : await renderOverlay(overlayFolder(overlay));
+      requireNamespace(objects, kube);
+      await installSecrets(kube, objects, options.dryRun === true, given);
+    } else await installOverlay(overlay ?? overlayPreset, options, kube, given);
   });
 }
 
-async function installSecrets(kube: Kube, dryRun: boolean, given: Invocation): Promise<void> {
-  const secrets = await makeSecrets(kube, { dryRun });
-  for (const remark of remarksOn(secrets, kube.namespace)) given.say(`warning: ${remark}`);
-  given.print({ ok: true, secrets }, () => showSecrets(secrets, dryRun ? 'WOULD BE' : 'RESULT'));
+async function installSecrets(
+  kube: Kube,
+  objects: readonly KubeObject[],
+  dryRun: boolean,
+  given: Invocation,
+): Promise<void> {
+  const secrets = await secretsOf(withPlanned(kube, objects), objects, { dryRun });
+  warnOf(secrets, kube, given);
+  const ok = unfitOf(secrets).length === 0;
+  given.print({ ok, secrets }, () => showSecrets(secrets, dryRun ? 'WOULD BE' : 'RESULT'));
+  requireFit(secrets);
+}
+
+/** Makes those that can be made, and looks for the others that the objects refer to. */
+async function secretsOf(
+  kube: Kube,
+  objects: readonly KubeObject[],
+  options: WriteOptions = {},
+): Promise<SecretResult[]> {
+  const made = await makeSecrets(kube, options);
+  return [...made, ...(await lookForOthers(kube, secretsReferredTo(objects), made))];
+}
+
+function warnOf(secrets: readonly SecretResult[], { namespace }: Kube, given: Invocation): void {
+  for (const remark of remarksOn(secrets, namespace)) given.say(`warning: ${remark}`);
+}
+
+function requireFit(secrets: readonly SecretResult[]): void {
+  const unfit = unfitOf(secrets).map(({ name }) => name);
+  if (unfit.length === 0) return;
+  throw new CliError(
+    `Secrets are missing or lack keys, without which no function starts: ${unfit.join(', ')}. ` +
+      'Make them as said above (URLs of your stores, with the user of each function), and run ' +
+      'this again',
+  );
 }
 
 async function installOverlay(
@@ -76,7 +118,9 @@ async function installOverlay(
   requireNamespace(objects, kube);
   await requireKnative(kube);
   if (options.dryRun) {
-    showPlan(await planOf(kube, objects, given), given);
+    const plan = await planOf(kube, objects, given);
+    const secrets = await secretsOf(withPlanned(kube, objects), objects, { dryRun: true });
+    showPlan(plan, secrets, kube, given);
     return;
   }
   await confirm(overlay, objects, kube, options.yes === true, given);
@@ -140,15 +184,39 @@ async function planOf(
   return plan;
 }
 
-function showPlan(plan: readonly Applied[], given: Invocation): void {
+/** What the overlay itself brings is there by the time that Secrets are made. */
+function withPlanned(kube: Kube, objects: readonly KubeObject[]): Kube {
+  return {
+    ...kube,
+    async get<T extends KubeObject>(ref: KubeRef) {
+      const planned = objects.find(
+        ({ kind, metadata }) => kind === ref.kind && metadata.name === ref.name,
+      );
+      return (planned as T | undefined) ?? kube.get<T>(ref);
+    },
+  };
+}
+
+function showPlan(
+  plan: readonly Applied[],
+  secrets: readonly SecretResult[],
+  kube: Kube,
+  given: Invocation,
+): void {
   const refused = plan.filter(({ result }) => result === 'refused');
-  given.print({ ok: refused.length === 0, objects: plan }, () =>
+  const ok = refused.length === 0 && unfitOf(secrets).length === 0;
+  warnOf(secrets, kube, given);
+  given.print({ ok, secrets, objects: plan }, () =>
     table(
       ['WOULD BE', 'KIND', 'NAME', ''],
-      plan.map(({ result, kind, name, reason = '' }) => [result, kind, name, reason]),
+      [
+        ...secrets.map(({ name, result }) => [result, 'Secret', name, '']),
+        ...plan.map(({ result, kind, name, reason = '' }) => [result, kind, name, reason]),
+      ],
     ),
   );
   if (refused.length > 0) throw new CliError(`${refused.length} objects would be refused`);
+  requireFit(secrets);
 }
 
 async function confirm(
@@ -165,29 +233,24 @@ async function confirm(
   if (!/^y(es)?$/i.test(answer.trim())) throw new CliError('nothing was changed');
 }
 
-/** Up to the ConfigMaps, then the Secrets, then all that starts pods. */
+const firstKinds: ReadonlySet<string> = new Set(['Namespace', 'ConfigMap', 'Secret']);
+
+/** Up to the overlay's own ConfigMaps and Secrets, then those to be made, then what starts pods. */
 async function apply(
   kube: Kube,
   objects: readonly KubeObject[],
   given: Invocation,
 ): Promise<{ applied: Applied[]; secrets: SecretResult[] }> {
-  const last = objects.findLastIndex(({ kind }) => kind === 'ConfigMap' || kind === 'Namespace');
+  const last = objects.findLastIndex(({ kind }) => firstKinds.has(kind));
   const applied: Applied[] = [];
   const one = async (object: KubeObject) => {
     given.say(`applying: ${object.kind} ${object.metadata.name}`);
     applied.push(await applyObject(kube, object, { interrupted: given.io.interrupted }));
   };
   for (const object of objects.slice(0, last + 1)) await one(object);
-  const secrets = await makeSecrets(kube);
-  const remarks = remarksOn(secrets, kube.namespace);
-  for (const remark of remarks) given.say(`warning: ${remark}`);
-  const missing = secrets.filter(({ result }) => result === 'missing');
-  if (missing.length > 0) {
-    throw new CliError(
-      `${missing.length} Secrets are missing, without which no function starts: make them as ` +
-        'said above (URLs of your stores, with the user of each function), and run this again',
-    );
-  }
+  const secrets = await secretsOf(kube, objects);
+  warnOf(secrets, kube, given);
+  requireFit(secrets);
   for (const object of objects.slice(last + 1)) await one(object);
   return { applied, secrets };
 }

@@ -1,10 +1,13 @@
 // Secrets are made once, fit to each other, and are nobody's to see.
 
-import { expect, test } from 'vitest';
+import { expect, test, vi } from 'vitest';
 import { KubeError, type KubeObject, kinds } from '../kube/client.ts';
 import { clusterInMemory, type InMemory } from '../kube/in-memory.ts';
 import { overlayFolder, renderOverlay } from './render.ts';
 import { makeSecrets, remarksOn } from './secrets.ts';
+
+// Overlays are rendered by kubectl, which a busy machine starts in seconds.
+vi.setConfig({ testTimeout: 30_000 });
 
 const stores: KubeObject = {
   ...kinds.configMap,

@@ -64,7 +64,7 @@ export async function makeSecrets(kube: Kube, options: WriteOptions = {}): Promi
   const addresses = (await kube.get<ConfigMap>({ ...kinds.configMap, name: storesName }))?.data;
   if (addresses === undefined) {
     for (const [name, keys] of Object.entries(functionSecrets)) {
-      const there = await read(kube, name);
+      const there = await readSecret(kube, name);
       const lacks = keys.filter((key) => there?.has(key) !== true);
       results.push({ name, result: there ? 'kept' : 'missing', lacks });
     }
@@ -123,7 +123,7 @@ async function ensure(
   values: () => Values,
   options: WriteOptions,
 ): Promise<Ensured> {
-  const there = await read(kube, name);
+  const there = await readSecret(kube, name);
   if (there) return { result: 'kept', secret: there };
   const stringData = values();
   const labels = { 'app.kubernetes.io/name': name, 'app.kubernetes.io/part-of': 'seckill' };
@@ -133,13 +133,21 @@ async function ensure(
     await kube.create(secret, options);
     return { result: 'made', secret: new Map(Object.entries(stringData)) };
   } catch (error) {
-    if (!(error instanceof KubeError) || error.reason !== 'AlreadyExists') throw error;
+    if (!(error instanceof KubeError)) throw error;
+    // A dry run does not make the namespace first.
+    const isEarly = options.dryRun === true && error.code === 404;
+    if (isEarly) return { result: 'made', secret: new Map(Object.entries(stringData)) };
+    if (error.reason !== 'AlreadyExists') throw error;
     // Somebody was quicker: his values are the ones.
-    return { result: 'kept', secret: (await read(kube, name)) ?? new Map() };
+    return { result: 'kept', secret: (await readSecret(kube, name)) ?? new Map() };
   }
 }
 
-async function read(kube: Kube, name: string): Promise<ReadonlyMap<string, string> | undefined> {
+/** Its values by key; undefined where it is not there. */
+export async function readSecret(
+  kube: Kube,
+  name: string,
+): Promise<ReadonlyMap<string, string> | undefined> {
   const secret = await kube.get<StoredSecret>({ ...kinds.secret, name });
   if (secret === undefined) return undefined;
   return new Map(
@@ -162,6 +170,16 @@ function newPassword(): string {
   return Array.from({ length: passwordLength }, () =>
     passwordCharacters.charAt(randomInt(passwordCharacters.length)),
   ).join('');
+}
+
+/** Those without which a function does not start: not there, or without a key that it needs. */
+export function unfitOf(secrets: readonly SecretResult[]): SecretResult[] {
+  return secrets.filter(({ name, result, lacks }) => {
+    if (result === 'missing') return true;
+    // A store that has a user fewer still serves the others; and with an issuer of its own nobody
+    // signs tokens here.
+    return !(name in storeUsers) && lacks.some((key) => key !== 'SECKILL_JWT_KEY');
+  });
 }
 
 /** What is to be done about the Secrets, a line each; none where all is well. */

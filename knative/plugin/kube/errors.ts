@@ -31,6 +31,11 @@ export class KubeError extends CliError {
   }
 }
 
+/** The API server or a webhook is busy or starting, or the kind was defined a moment ago. */
+export function mayPass({ code, reason }: KubeError): boolean {
+  return code === 0 || code === 429 || code >= 500 || reason === 'Conflict' || reason === 'NoKind';
+}
+
 /** The error of an answer that is no success. */
 export function errorOfAnswer(code: number, body: string, asked: Asked, user: string): KubeError {
   const { reason, message } = statusOf(code, body);

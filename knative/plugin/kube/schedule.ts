@@ -47,7 +47,8 @@ const account = 'kn-seckill';
 const readableMax = 30;
 /** So long one can read what a job has said. */
 const keptSeconds = 86_400;
-const settleSeconds = 3_600;
+/** Longer than deliveries are tried again, and than a night in which nobody looks. */
+export const settleMaxSeconds = 86_400;
 
 /** The same for the same product; products whose names fit no object are told apart by a hash. */
 export function cronJobName(product: string, job: JobKind): string {
@@ -89,7 +90,8 @@ function cronJob(plan: Plan, job: JobKind, at: string): KubeObject & { readonly 
       startingDeadlineSeconds: Math.max(60, Math.ceil(lateSeconds)),
       successfulJobsHistoryLimit: 1,
       failedJobsHistoryLimit: 1,
-      jobTemplate: { spec: jobSpec(plan, job) },
+      // By these `doctor` finds what has failed.
+      jobTemplate: { metadata: { labels: scheduleLabels }, spec: jobSpec(plan, job) },
     },
   };
 }
@@ -97,9 +99,10 @@ function cronJob(plan: Plan, job: JobKind, at: string): KubeObject & { readonly 
 function jobSpec(plan: Plan, job: JobKind): object {
   const warmSeconds = (Date.parse(plan.closesAt) - Date.parse(plan.warmAt)) / 1_000;
   return {
-    // Each try says what is wrong; with pauses of 10, 20, 40 … s these are ten minutes.
+    // Each try says what is wrong; with pauses of 10, 20, 40 … s these are ten minutes. What
+    // passes by itself is waited for within a try (settle-schedule.ts).
     backoffLimit: 6,
-    activeDeadlineSeconds: Math.max(60, Math.ceil(job === 'warm' ? warmSeconds : settleSeconds)),
+    activeDeadlineSeconds: Math.max(60, Math.ceil(job === 'warm' ? warmSeconds : settleMaxSeconds)),
     ttlSecondsAfterFinished: keptSeconds,
     template: {
       metadata: {

@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
 import { readEnvironment } from '#lib/environment.ts';
 import { sign, signatureHeader } from '#lib/http/signature.ts';
+import { queuePrefix } from '#lib/lock/keys.ts';
 import { saleKeys } from '#lib/names.ts';
 import { startFunction } from '#lib/testing/function-process.ts';
 import type { Standing } from './standing.ts';
@@ -12,6 +13,7 @@ import {
   accepted,
   aPurchase,
   type Bench,
+  gate,
   many,
   numbersTo,
   openOwnBench,
@@ -113,6 +115,13 @@ test('it drains when it starts, sells, counts, and drains before it leaves', asy
   }
 });
 
+/** How many hold the product's lock or wait for it. */
+async function placesInQueue(productId: string): Promise<number> {
+  const then = [{ list: queuePrefix(productId), order: 'oldest', limit: 10 }] as const;
+  const { reads } = await bench.etcd.transact({ when: [], then });
+  return reads[0]?.length ?? 0;
+}
+
 test('in a rolling update no purchase fails, and the new instance has the product at once', async () => {
   const [older, newer] = await Promise.all([start(), start()]);
   for (const one of [older, newer]) {
@@ -138,6 +147,29 @@ test('in a rolling update no purchase fails, and the new instance has the produc
   expect(answers).toEqual(Array.from({ length: 200 }, () => ({ answers: [accepted] })));
   expect(await unitsPublished(bench, productId)).toEqual(numbersTo(200));
   expect(await newer.status('/readyz')).toBe(200);
+});
+
+test('what waits in an instance that leaves is answered by it, and its locks are free at once', async () => {
+  const [older, newer] = await Promise.all([start(), start()]);
+  for (const one of [older, newer]) {
+    await expect.poll(() => one.status('/readyz'), { timeout: 20_000 }).toBe(200);
+  }
+  const productId = await bench.product();
+  const busy = gate();
+  const another = bench.instance();
+  const working = another.seller.exclusively(productId, () => busy.pass());
+  await busy.isReached;
+  const waiting = buy(older.url, productId, many(productId, 3));
+  await expect.poll(() => placesInQueue(productId), { timeout: 20_000 }).toBe(2);
+  process.kill(older.pid, 'SIGTERM');
+  await expect.poll(() => older.status('/readyz'), { interval: 5 }).not.toBe(200);
+  busy.open();
+  await working;
+  expect(await waiting).toEqual({ answers: [accepted, accepted, accepted] });
+  expect(await older.exited).toBe(0);
+  // Nobody has asked it for the lock: it was given back, and does not end by itself 10 s later.
+  expect(await placesInQueue(productId)).toBe(0);
+  expect(await buy(newer.url, productId, many(productId, 1))).toEqual({ answers: [accepted] });
 });
 
 test('it is not ready without its stores, and leaves all the same', async () => {

@@ -3,7 +3,8 @@
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { closedLabels } from './closed-labels.ts';
-import { listMetrics, type Metric, uses } from './metric-list.ts';
+import { listMetrics, type Metric } from './metric-list.ts';
+import { readUses } from './metric-uses.ts';
 
 export const documentFile = join(import.meta.dirname, 'metrics.md');
 
@@ -25,16 +26,18 @@ Beside these there are Node's and the process' own, by prom-client; those that a
 
 /** The whole text. */
 export function metricsDocument(): string {
-  return `${intro}${listMetrics().map(row).join('\n')}\n`;
+  const uses = readUses();
+  const rows = listMetrics().map((metric) => row(metric, uses[metric.name] ?? ''));
+  return `${intro}${rows.join('\n')}\n`;
 }
 
-function row({ name, type, labels, functions, help }: Metric): string {
+function row({ name, type, labels, functions, help }: Metric, readers: string): string {
   const shown = labels
     .filter((label) => label !== 'le')
     .map((label) => `\`${label}\`: ${(closedLabels[name]?.[label] ?? []).join(', ')}`)
     .join('; ');
   const of = functions.length === 4 ? 'all' : functions.join(', ');
-  return `| \`${name}\` | ${type} | ${shown} | ${of} | ${help} | ${uses[name] ?? ''} |`;
+  return `| \`${name}\` | ${type} | ${shown} | ${of} | ${help} | ${readers} |`;
 }
 
 if (process.argv[1] === import.meta.filename) writeFileSync(documentFile, metricsDocument());

@@ -4,13 +4,13 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { describe, expect, test } from 'vitest';
-import { parse } from 'yaml';
 import { imageNames } from '#knative/images/images.ts';
 import { functionNames } from '#knative/local/build.ts';
 import * as constants from '#lib/constants.ts';
 import { readEnvironment } from '#lib/environment.ts';
 import { consumerGroups, deadLetterTopics, ordersTopic } from '#lib/names.ts';
 import { connectionsOf, connectionsPerInstance } from './budget.ts';
+import { readCompose } from './compose.ts';
 import { namesReadBy } from './environment-rules.ts';
 import { configMapData, containersOf, isFunction, podsOf } from './manifest.ts';
 import { storePorts } from './network-rules.ts';
@@ -22,10 +22,7 @@ const read = (file: string) => readFileSync(join(root, file), 'utf8');
 const variablesIn = (text: string) => new Set(text.match(/\bSECKILL_[A-Z0-9_]+\b/g));
 const known = variablesIn(read('lib/environment.ts'));
 
-interface Compose {
-  readonly services: Readonly<Record<string, { readonly ports?: readonly string[] }>>;
-}
-const compose = parse(read('docker-compose.yml')) as Compose;
+const compose = readCompose();
 
 test('the functions of the build are the Services, and each has its source', () => {
   const services = base.filter(isFunction).map(({ metadata }) => metadata.name);
@@ -61,9 +58,9 @@ describe('environment', () => {
 
   test('the compose file says the names that the code reads', () => {
     const named = [...variablesIn(read('docker-compose.yml'))];
-    // Where it puts its own ports, and whose password it sets.
+    // Its own ports, password and folder; what the source runner and the CLI read.
     const ofCompose = named.filter((name) =>
-      /_(REDIS|ETCD|KAFKA|MYSQL)_(PORT|PASSWORD)$/.test(name),
+      /_PORT$|_MYSQL_PASSWORD$|_ALERT_SECRETS$|_SINK_|^SECKILL_URL$/.test(name),
     );
     expect(named.filter((name) => !known.has(name) && !ofCompose.includes(name))).toEqual([]);
   });

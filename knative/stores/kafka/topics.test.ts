@@ -21,6 +21,10 @@ test('no acknowledged record is on one disk only', () => {
   }
 });
 
+test('the file itself is taken like the list in it', () => {
+  expect(readTopics(readFileSync(file, 'utf8'))).toEqual(declared);
+});
+
 test('a single broker is asked for one copy', () => {
   for (const { replicationFactor, config } of readTopics(data['topics.yaml'] ?? '', 1)) {
     expect([replicationFactor, config['min.insync.replicas']]).toEqual([1, '1']);

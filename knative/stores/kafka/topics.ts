@@ -17,12 +17,14 @@ const topicShape = z.strictObject({
 
 export type Topic = z.infer<typeof topicShape>;
 
+const configMapShape = z.object({ data: z.object({ 'topics.yaml': z.string() }) });
+
 /**
- * Throws where the list is not of the shape of kafka-sources/topics.yaml. No topic gets
- * more than `copiesMax` copies, nor waits for more acknowledgements.
+ * Of the list in kafka-sources/topics.yaml, or of that file as it is, a ConfigMap. Throws where it
+ * is not of its shape. No topic gets more than `copiesMax` copies, nor waits for more acknowledgements.
  */
 export function readTopics(text: string, copiesMax = Number.POSITIVE_INFINITY): Topic[] {
-  const topics = z.array(topicShape).min(1).parse(parse(text));
+  const topics = z.array(topicShape).min(1).parse(listIn(text));
   return topics.map((topic) => ({
     ...topic,
     replicationFactor: Math.min(topic.replicationFactor, copiesMax),
@@ -34,6 +36,12 @@ export function readTopics(text: string, copiesMax = Number.POSITIVE_INFINITY): 
       ),
     ),
   }));
+}
+
+function listIn(text: string): unknown {
+  const document: unknown = parse(text);
+  const { data: configMap } = configMapShape.safeParse(document);
+  return configMap === undefined ? document : parse(configMap.data['topics.yaml']);
 }
 
 /** Resolves with what was done, a line each. Rejects when Kafka does not answer in time. */

@@ -5,6 +5,8 @@ import { afterAll, beforeAll, expect, test } from 'vitest';
 import { functionNames } from '#knative/local/build.ts';
 import { parseExposition } from '#knative/plugin/status/exposition.ts';
 import { startTestRuntime, type TestRuntime, until } from '#lib/testing/runtime.ts';
+import { boards } from './dashboards/main.ts';
+import { allQueries } from './dashboards/panel.ts';
 import { strayLabels } from './stray-labels.ts';
 import { type Prometheus, startPrometheus } from './testing/prometheus.ts';
 
@@ -130,6 +132,40 @@ test('a thousand purchases are what buyers were told, and orders what became row
   expect(await value(confirmed)).toBe(verified.rows);
   expect(await value('max(seckill_left_units{class="hot"})')).toBe(0);
 }, 240_000);
+
+/** As Grafana fills it in for the time of the sale. */
+function during(expr: string): string {
+  return expr.replaceAll('$__rate_interval', '5m').replaceAll('$__range', '1h');
+}
+
+const panels = boards.flatMap(({ sections }) => sections.flatMap((section) => section.panels));
+
+test.each(panels.map((panel) => [panel.title, panel] as const))(
+  'the panel "%s" has data, with 0 for what has not happened',
+  async (_title, panel) => {
+    for (const { expr } of allQueries(panel)) {
+      const found = await prometheus.query(during(expr));
+      const numbers = found.map((sample) => sample.value).filter(Number.isFinite);
+      expect(numbers.length, expr).toBeGreaterThan(0);
+    }
+  },
+);
+
+test('the figures of the panels are those of the sale', async () => {
+  const [atStake] = boards[0]?.sections ?? [];
+  const figures = async (title: string): Promise<Record<string, number>> => {
+    const panel = atStake?.panels.find((one) => one.title === title);
+    const read = (panel?.queries ?? []).map(async ({ expr, legend }) => {
+      const found = await prometheus.query(during(expr));
+      const named = legend.replace(/\{\{(\w+)\}\}/, '$1');
+      return found.map(({ labels, value: figure }) => [labels[named] ?? named, figure] as const);
+    });
+    return Object.fromEntries((await Promise.all(read)).flat());
+  };
+  expect(await figures('Promises broken')).toEqual({ oversold: 0, lost: 0, rejected: 0 });
+  expect(await figures('Orders')).toEqual({ accepted: stock, confirmed: stock });
+  expect(await figures('Units left')).toMatchObject({ hot: 0 });
+});
 
 test('every alert can be evaluated, and what it reads is there', async () => {
   interface Rule {

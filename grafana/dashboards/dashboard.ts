@@ -67,7 +67,10 @@ export function dashboardOf(board: Board): Dashboard {
       built.withPanel(build(panel, id, span, height));
     }
   }
-  return built.build();
+  const dashboard = built.build();
+  // Beside the variables, not in a menu, where the SDK puts them.
+  for (const link of dashboard.links ?? []) delete link.placement;
+  return dashboard;
 }
 
 function firingAlerts(): AnnotationQueryBuilder {

@@ -60,7 +60,7 @@ describe('environment', () => {
     const named = [...variablesIn(read('docker-compose.yml'))];
     // Its own ports, password and folder; what the source runner and the CLI read.
     const ofCompose = named.filter((name) =>
-      /_PORT$|_MYSQL_PASSWORD$|_ALERT_SECRETS$|_SINK_|^SECKILL_URL$/.test(name),
+      /_PORT$|_MYSQL_PASSWORD$|_ALERT_SECRETS$|_SINK_|^SECKILL_(URL|OPERATOR)$/.test(name),
     );
     expect(named.filter((name) => !known.has(name) && !ofCompose.includes(name))).toEqual([]);
   });

@@ -2,7 +2,7 @@
 // may not appear at a scrape: labels come from closed lists, never from what a request carries.
 
 import { orderResults, rejectionReasons } from '#functions/persist-order/decide.ts';
-import { routeNames } from '#functions/ratelimit-edge/metrics.ts';
+import { rememberedOutcomes, routeNames } from '#functions/ratelimit-edge/metrics.ts';
 import { functionNames } from '#knative/local/build.ts';
 import { tiers } from '#lib/buckets/limits.ts';
 import { delivery } from '#lib/http/delivery.ts';
@@ -10,7 +10,7 @@ import { contentions } from '#lib/mysql/contention.ts';
 import { consumerGroups } from '#lib/names.ts';
 import { OUTCOMES } from '#lib/outcome.ts';
 import { productClasses } from '#lib/product-class.ts';
-import type { DifferenceCode, Repair } from '#lib/reconcile/report.ts';
+import { differenceCodes, repairs } from '#lib/reconcile/report.ts';
 
 type Values = readonly string[];
 
@@ -20,18 +20,6 @@ const outcome = Object.keys(OUTCOMES);
 const sink = Object.keys(consumerGroups);
 const classes: Values = productClasses;
 
-const differences: Readonly<Record<DifferenceCode, true>> = {
-  ...{ sale_missing: true, other_process: true, sale_not_whole: true, sale_loading: true },
-  ...{ outbox_overdue: true, generation: true, settings: true, stock: true, counters: true },
-  ...{ row_missing: true, order_missing: true, order_differs: true, cancel_unfinished: true },
-  ...{ status_not_noted: true, buyers: true, boards: true, unsold: true, ledger: true },
-  ...{ units: true, oversold: true, rejected: true },
-};
-const repairs: Readonly<Record<Repair, true>> = {
-  ...{ rebuild: true, drain: true, finish: true, republish: true, note: true, restore: true },
-  ...{ recount: true },
-};
-
 /** Labels by metric; `function` (on all) and `le` (of histograms) are not repeated here. */
 export const closedLabels: Readonly<Record<string, Readonly<Record<string, Values>>>> = {
   seckill_requests_total: {
@@ -39,7 +27,7 @@ export const closedLabels: Readonly<Record<string, Readonly<Record<string, Value
     result: [...new Set(Object.values(OUTCOMES).map(({ result }) => result))],
   },
   seckill_rate_limited_total: { tier: tiers },
-  seckill_refused_from_memory_total: { outcome },
+  seckill_refused_from_memory_total: { outcome: rememberedOutcomes },
   seckill_request_duration_seconds: { route: routeNames },
   seckill_purchases_total: { outcome },
   seckill_accepted_orders_total: { class: classes },
@@ -60,8 +48,8 @@ export const closedLabels: Readonly<Record<string, Readonly<Record<string, Value
   seckill_stock_lookups_total: { result: hitOrMiss },
   seckill_cache_lookups_total: { cache: ['whereabouts', 'unknown_products'], result: hitOrMiss },
   seckill_reconciliations_total: { ok: truth },
-  seckill_reconcile_differences_total: { code: Object.keys(differences) },
-  seckill_reconcile_repairs_total: { repair: Object.keys(repairs) },
+  seckill_reconcile_differences_total: { code: differenceCodes },
+  seckill_reconcile_repairs_total: { repair: repairs },
   seckill_store_up: { store: ['Redis', 'MySQL', 'etcd', 'Kafka'] },
   seckill_sales: { state: ['scheduled', 'open', 'paused', 'sold_out', 'ended'] },
   seckill_stock_units: { class: classes },

@@ -35,6 +35,25 @@ test.each(functionNames)('what %s says when nothing has happened is on the lists
   expect(strayLabels(series)).toEqual([]);
 });
 
+test('what a counter counts is there at 0 before it happens, so that the first is an increase', async () => {
+  const told = await Promise.all(
+    functionNames.map(async (name) => parseExposition(await registryOf(name).metrics())),
+  );
+  const counters = metrics.filter(({ type }) => type === 'counter');
+  const wanted = counters.flatMap(({ name }) =>
+    Object.entries(closedLabels[name] ?? {}).flatMap(([label, values]) =>
+      values.map((value) => `${name}{${label}="${value}"} 0`),
+    ),
+  );
+  const there = told
+    .flat()
+    .flatMap(({ name, labels, value: count }) =>
+      Object.entries(labels).map(([label, value]) => `${name}{${label}="${value}"} ${count}`),
+    );
+  expect(wanted.length).toBeGreaterThan(100);
+  expect(wanted.filter((one) => !there.includes(one))).toEqual([]);
+});
+
 test('a label that a request could fill is seen', () => {
   const labels = { function: 'purchase', outcome: 'accepted' };
   const name = 'seckill_purchases_total';

@@ -27,7 +27,7 @@ test('a reconciliation is counted by what differed, what was repaired and what i
       'seckill_reconcile_lost_orders_total 3',
     ]),
   );
-  expect(text).not.toContain('repair="republish"');
+  expect(text).toContain('seckill_reconcile_repairs_total{repair="republish"} 0');
   expect(text).toMatch(/^seckill_reconcile_last_timestamp_seconds \d/m);
   // Products are no labels: their number has no bound.
   expect(text).not.toContain('phone');

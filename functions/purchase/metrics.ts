@@ -3,7 +3,11 @@
 import { Counter, Gauge, Histogram, type Registry } from 'prom-client';
 import { OUTCOMES, type PurchaseAnswer } from '#lib/outcome.ts';
 import type { ProductClass } from '#lib/product-class.ts';
-import type { Reconciliation } from '#lib/reconcile/report.ts';
+import {
+  differenceCodes,
+  type Reconciliation,
+  repairs as repairKinds,
+} from '#lib/reconcile/report.ts';
 import { createLockMetrics, type LockMetrics } from './lock-metrics.ts';
 import { createOrderMetrics, type OrderMetrics } from './order-metrics.ts';
 
@@ -90,6 +94,8 @@ function reconciliationCounters(
     registers,
   });
   for (const ok of ['true', 'false']) runs.inc({ ok }, 0);
+  for (const code of differenceCodes) differences.inc({ code }, 0);
+  for (const repair of repairKinds) repairs.inc({ repair }, 0);
   const oversold = new Counter({
     name: 'seckill_reconcile_oversold_units_total',
     help: 'Units found sold twice or beyond the stock, counted at every look. Must stay 0.',

@@ -74,6 +74,22 @@ test('what is not known is no number, rather than zero', async () => {
   ]);
 });
 
+test('an outbox that could not be read is not empty', async () => {
+  const outboxes = async (overrides: Partial<StandingReaders>) =>
+    (await scraped(overrides)()).filter((line) => line.includes('outbox'));
+  const stores = { ...standing.stores, Redis: 'away' };
+  const sales = [aSale({ pending: 0, loaded: false })];
+  expect(await outboxes({ read: () => Promise.resolve({ ...standing, sales, stores }) })).toEqual([
+    'seckill_outbox_orders Nan',
+    'seckill_outbox_oldest_seconds Nan',
+  ]);
+  const away = () => Promise.reject(new Error('Redis is away'));
+  expect(await outboxes({ oldestPendingAtUs: away })).toEqual([
+    'seckill_outbox_orders 7',
+    'seckill_outbox_oldest_seconds Nan',
+  ]);
+});
+
 test('scrapes share a reading for ten seconds, and none waits for stores that hang', async () => {
   let time = now;
   const read = vi.fn(() => Promise.resolve(standing));

@@ -46,6 +46,7 @@ export function watchStanding(registry: Registry, readers: StandingReaders): voi
 
 interface Figures {
   readonly standing: Standing;
+  /** Undefined: the outboxes are empty. NaN: they could not be read. */
   readonly oldestPendingAtUs: number | undefined;
   readonly readers: StandingReaders;
 }
@@ -84,13 +85,12 @@ const gauges: readonly GaugeOfStanding[] = [
     name: 'seckill_outbox_orders',
     help: 'Orders in the outboxes of all sales: accepted, and not known to be in Kafka.',
     valueOf: ({ standing }) =>
-      salesIn(standing)?.reduce((sum, { pending }) => sum + pending, 0) ?? unknown,
+      outboxesIn(standing)?.reduce((sum, { pending }) => sum + pending, 0) ?? unknown,
   },
   {
     name: 'seckill_outbox_oldest_seconds',
     help: 'How long the oldest order in an outbox has been there; 0 where they are empty.',
-    valueOf: ({ standing, oldestPendingAtUs, readers: { now } }) => {
-      if (standing.sales === null) return unknown;
+    valueOf: ({ oldestPendingAtUs, readers: { now } }) => {
       if (oldestPendingAtUs === undefined) return 0;
       return Math.max(0, now() / 1_000 - oldestPendingAtUs / 1_000_000);
     },
@@ -142,6 +142,11 @@ function salesIn({ sales }: Standing): readonly Sale[] | undefined {
   return sales?.filter(({ settled }) => !settled);
 }
 
+/** Those sales' outboxes are in Redis alone: without it nothing is known of them. */
+function outboxesIn(standing: Standing): readonly Sale[] | undefined {
+  return standing.stores.Redis === true ? salesIn(standing) : undefined;
+}
+
 /** All gauges of a scrape get the same reading, and those of scrapes that come soon after it. */
 function keepReading(readers: StandingReaders): () => Promise<Figures | undefined> {
   let last: Figures | undefined;
@@ -150,10 +155,7 @@ function keepReading(readers: StandingReaders): () => Promise<Figures | undefine
 
   const readOnce = async () => {
     const standing = await readers.read();
-    const pending = (salesIn(standing) ?? []).filter((sale) => sale.pending > 0);
-    const ids = pending.map(({ productId }) => productId);
-    const oldestPendingAtUs = await readers.oldestPendingAtUs(ids).catch(() => undefined);
-    last = { standing, oldestPendingAtUs, readers };
+    last = { standing, oldestPendingAtUs: await oldestIn(standing, readers), readers };
     readAtMs = readers.now();
   };
   return async () => {
@@ -169,6 +171,15 @@ function keepReading(readers: StandingReaders): () => Promise<Figures | undefine
     clearTimeout(timer);
     return last;
   };
+}
+
+async function oldestIn(
+  standing: Standing,
+  { oldestPendingAtUs }: StandingReaders,
+): Promise<number | undefined> {
+  const pending = outboxesIn(standing)?.filter((sale) => sale.pending > 0);
+  if (pending === undefined) return unknown;
+  return oldestPendingAtUs(pending.map(({ productId }) => productId)).catch(() => unknown);
 }
 
 /** When the oldest order in these sales' outboxes was accepted; epoch µs. Throws without Redis. */

@@ -3,6 +3,7 @@
 import { Counter, Gauge, Histogram, type Registry } from 'prom-client';
 import { type Tier, tiers } from '#lib/buckets/limits.ts';
 import { OUTCOMES, type Outcome } from '#lib/outcome.ts';
+import type { Refusal } from '#lib/sale/refusal.ts';
 
 export const routeNames = [
   'purchase',
@@ -15,11 +16,17 @@ export const routeNames = [
 ] as const;
 export type RouteName = (typeof routeNames)[number];
 
+const remembered: Readonly<Record<Refusal['outcome'], true>> = {
+  ...{ not_open: true, sold_out: true, ended: true, paused: true },
+};
+/** What the edge can refuse by itself. */
+export const rememberedOutcomes: readonly string[] = Object.keys(remembered);
+
 export interface EdgeMetrics {
   /** One purchase request was answered; with the tier that has refused it, if one has. */
   purchaseAnswered(outcome: Outcome, limitedBy?: Tier): void;
   /** A purchase was refused here as `purchase` had refused others a moment before. */
-  refusedFromMemory(outcome: Outcome): void;
+  refusedFromMemory(outcome: Refusal['outcome']): void;
   /** Any request to a known route was answered, since `startedAtMs` (performance.now). */
   answered(route: RouteName, startedAtMs: number): void;
   batchSent(orders: number): void;
@@ -70,6 +77,7 @@ export function createEdgeMetrics(registry: Registry): EdgeMetrics {
   }
   for (const route of routeNames) durations.zero({ route });
   for (const tier of tiers) limited.inc({ tier }, 0);
+  for (const outcome of rememberedOutcomes) fromMemory.inc({ outcome }, 0);
   return {
     purchaseAnswered(outcome, limitedBy) {
       requests.inc({ outcome, result: OUTCOMES[outcome].result });

@@ -4,55 +4,59 @@
 import type { consumerGroups } from '#lib/names.ts';
 
 /** What was found where. A test has one of each. */
-export type DifferenceCode =
+export const differenceCodes = [
   /** Redis: the sale is gone; was loaded into another process; lacks a part; is half loaded. */
-  | 'sale_missing'
-  | 'other_process'
-  | 'sale_not_whole'
-  | 'sale_loading'
+  'sale_missing',
+  'other_process',
+  'sale_not_whole',
+  'sale_loading',
   /** Redis: batches wait in the outbox for longer than any send takes. */
-  | 'outbox_overdue'
+  'outbox_overdue',
   /** Redis and MySQL: another generation; other settings; other stock. */
-  | 'generation'
-  | 'settings'
-  | 'stock'
+  'generation',
+  'settings',
+  'stock',
   /** Redis: `sold`, `left`, the stock, the free units and the orders' units do not add up. */
-  | 'counters'
+  'counters',
   /** Redis has an order that was delivered and has no row. */
-  | 'row_missing'
+  'row_missing',
   /** MySQL has a row that Redis has no order for, or that says something else. */
-  | 'order_missing'
-  | 'order_differs'
+  'order_missing',
+  'order_differs',
   /** MySQL has cancelled an order that holds its units in Redis. */
-  | 'cancel_unfinished'
+  'cancel_unfinished',
   /** Redis has not noted what became of an order. */
-  | 'status_not_noted'
+  'status_not_noted',
   /** Redis: buyers' totals are not the sum of their orders. */
-  | 'buyers'
+  'buyers',
   /** Redis: the leaderboards do not show the buyers' totals. */
-  | 'boards'
+  'boards',
   /** MySQL: `unsold` is not the stock less the units that have rows. */
-  | 'unsold'
+  'unsold',
   /** MySQL: the ledger of stock leaves another stock, or other units unsold, than there are. */
-  | 'ledger'
+  'ledger',
   /** MySQL: units without a confirmed order, or orders without their units. */
-  | 'units'
+  'units',
   /** Units sold beyond the stock, or twice. */
-  | 'oversold'
+  'oversold',
   /** MySQL: accepted orders were rejected. */
-  | 'rejected';
+  'rejected',
+] as const;
+export type DifferenceCode = (typeof differenceCodes)[number];
 
 /** What makes a difference good. */
-export type Repair =
-  | 'rebuild'
-  | 'drain'
+export const repairs = [
+  'rebuild',
+  'drain',
   /** Ends an operator's change that was interrupted between MySQL and Redis. */
-  | 'finish'
+  'finish',
   /** The event is in Kafka: it is sent again. */
-  | 'republish'
-  | 'note'
-  | 'restore'
-  | 'recount';
+  'republish',
+  'note',
+  'restore',
+  'recount',
+] as const;
+export type Repair = (typeof repairs)[number];
 
 export interface Difference {
   readonly code: DifferenceCode;

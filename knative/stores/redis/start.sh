@@ -1,6 +1,7 @@
 #!/bin/sh
 # Starts one Redis: users with their passwords, this pod's name and address announced, and, in a
-# cluster, a word to every other node, so that they find this one at whatever address it now has.
+# cluster, a word to every other node, so that they find this one at whatever address it now has,
+# and a look at whether this one still follows its master.
 set -eu
 secrets=/run/secrets/redis
 name="$POD_NAME.redis-nodes.$POD_NAMESPACE.svc.cluster.local"
@@ -22,14 +23,32 @@ write_users() {
   done </config/users.acl >/run/redis/users.acl
 }
 
+ask() {
+  REDISCLI_AUTH="$(password admin)" timeout 5 redis-cli --user admin --no-auth-warning "$@" \
+    2>/dev/null | tr -d '\r'
+}
+
 # Nodes know each other by address, and gossip alone does not heal a cluster all of whose pods
 # were replaced at once. Meeting a node that is known only tells its new address.
 meet_others() {
   while read -r other; do
-    until REDISCLI_AUTH="$(password admin)" timeout 5 redis-cli --user admin --no-auth-warning \
-      -h "$other" cluster meet "$POD_IP" 6379 2>/dev/null | grep -q OK; do
+    until ask -h "$other" cluster meet "$POD_IP" 6379 | grep -q OK; do
       sleep 2
     done
+  done
+}
+
+# A replica that hears of its master's new address by gossip, and not from itself, writes it down
+# and goes on copying from the old one, for ever.
+follow_master() {
+  while sleep 5; do
+    link="$(ask info replication)"
+    case "$link" in *master_link_status:down*) ;; *) continue ;; esac
+    nodes="$(ask cluster nodes)"
+    master="$(echo "$nodes" | awk '$3 ~ /myself/ && $4 != "-" { print $4 }')"
+    address="$(echo "$nodes" | awk -v id="$master" '$1 == id { split($2, at, ":"); print at[1] }')"
+    [ -n "$address" ] || continue
+    echo "$link" | grep -qxF "master_host:$address" || ask cluster replicate "$master"
   done
 }
 
@@ -39,6 +58,7 @@ if [ -n "${CLUSTER_NODES:-}" ]; then
     [ "$other" = "$POD_NAME" ] && continue
     echo "$other.redis-nodes.$POD_NAMESPACE.svc.cluster.local" | meet_others &
   done
+  follow_master >/dev/null &
 fi
 # The node's name is in the title, so that whoever makes the cluster puts no replica beside its
 # master.

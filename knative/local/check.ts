@@ -11,6 +11,7 @@ const checks: readonly (readonly [name: string, command: string, ...args: string
   ['format', 'biome', 'check', '.'],
   ['types', 'tsc', '--noEmit', '--project', '.'],
   ['page types', 'tsc', '--noEmit', '--project', 'functions/ratelimit-edge/storefront'],
+  ['k6 types', 'tsc', '--noEmit', '--project', 'grafana/k6/scenarios'],
   ['lint', 'eslint', '.'],
   ['manifests', 'node', 'knative/checks/main.ts'],
 ];

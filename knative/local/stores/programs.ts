@@ -22,8 +22,12 @@ export function findProgram(program: string): string {
   return found;
 }
 
-function lookUp(program: string): string | undefined {
-  const folders = [...(process.env.PATH ?? '').split(delimiter), ...serverFolders];
+/** Its full path, on the path or in these folders; undefined where it is not on this machine. */
+export function lookUp(
+  program: string,
+  otherFolders: readonly string[] = serverFolders,
+): string | undefined {
+  const folders = [...(process.env.PATH ?? '').split(delimiter), ...otherFolders];
   return folders
     .filter((folder) => folder !== '')
     .map((folder) => join(folder, program))

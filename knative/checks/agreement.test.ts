@@ -34,6 +34,19 @@ test('the functions of the build are the Services, and each has its source', () 
   );
 });
 
+test('what is done once and again by the clock is the same', () => {
+  const stores = podsOf(render(overlayFolder('three-node')));
+  const owned = (kind: string) =>
+    new Map(
+      stores
+        .filter(({ owner }) => owner.kind === kind)
+        .map(({ owner, template }) => [owner.metadata.name, template]),
+    );
+  const repeated = owned('CronJob').get('redis-cluster');
+  expect(repeated).toBeDefined();
+  expect(repeated).toEqual(owned('Job').get('redis-cluster'));
+});
+
 describe('environment', () => {
   test.each(overlays)('%s names no variable that the code does not know', (overlay) => {
     const named = variablesIn(JSON.stringify(render(overlayFolder(overlay))));

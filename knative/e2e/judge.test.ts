@@ -35,6 +35,10 @@ describe('what was accepted, held against the rows', () => {
     ]);
   });
 
+  test('a row of a buyer whose answer never came is nobody’s fault', () => {
+    expect(problems([purchase('a', { kind: 'unserved', status: 0 })], [row('a')])).toEqual([]);
+  });
+
   test('a row twice', () => {
     expect(problems([bought('a')], [row('a'), row('a')])).toEqual([
       '1 rows are there twice, the first p.a',

@@ -1,5 +1,5 @@
 // What the clients were told against what the system has: every acceptance has its row, and no row
-// is there that nobody was told of. Pure, so that a test can show each way of failing.
+// is there that nobody was told of, but for buyers whose last answer never came. Pure, so that a test can show each way of failing.
 
 import type { Purchase, Tally, Unclean } from './buyers.ts';
 
@@ -16,7 +16,7 @@ export interface Comparison {
   readonly rows: number;
   /** Orders that a buyer was promised and that are no confirmed row of that buyer. */
   readonly missing: readonly string[];
-  /** Rows of which no client knows. */
+  /** Rows of buyers who never asked, or were refused. */
   readonly unknown: readonly string[];
   /** Order ids that are there more than once. */
   readonly repeated: readonly string[];
@@ -26,8 +26,10 @@ export interface Comparison {
 export function compare(purchases: readonly Purchase[], rows: readonly Row[]): Comparison {
   const byId = new Map(rows.map((row) => [row.orderId, row]));
   const acceptedIds = new Set<string>();
+  const untold = new Set<string>();
   const missing: string[] = [];
   for (const { told, userId } of purchases) {
+    if (told.kind === 'unserved') untold.add(userId);
     if (told.kind !== 'accepted') continue;
     acceptedIds.add(told.orderId);
     const row = byId.get(told.orderId);
@@ -40,7 +42,9 @@ export function compare(purchases: readonly Purchase[], rows: readonly Row[]): C
     accepted: acceptedIds.size,
     rows: rows.length,
     missing,
-    unknown: [...byId.keys()].filter((orderId) => !acceptedIds.has(orderId)),
+    unknown: [...byId.values()]
+      .filter(({ orderId, userId }) => !acceptedIds.has(orderId) && !untold.has(userId))
+      .map(({ orderId }) => orderId),
     repeated: repeated.map(({ orderId }) => orderId),
   };
 }

@@ -10,6 +10,7 @@ import { choosePort } from '#knative/local/ports.ts';
 import { close, createReadiness, listen } from '#lib/http/serve.ts';
 import { createRegistry, serveMetrics } from '#lib/telemetry/metrics.ts';
 import { until } from '#lib/testing/runtime.ts';
+import { runbookOf } from './dashboards/alerts.ts';
 import { createApp } from './dingtalk/app.ts';
 import { type Alertmanager, startAlertmanager } from './testing/alertmanager.ts';
 import { type Prometheus, startPrometheus } from './testing/prometheus.ts';
@@ -70,8 +71,7 @@ test('a broken promise reaches mail, Slack and DingTalk in their formats', async
   const post = await until('a post to Slack', 60_000, () => first(slack.posts));
   const message = await until('a message to DingTalk', 30_000, () => first(robot.posts));
   const mail = await until('a mail', 30_000, () => first(mailbox.mails));
-  const runbook =
-    'https://github.com/seckill/seckill/blob/main/grafana/runbooks.md#seckilloversold';
+  const runbook = runbookOf('SeckillOversold');
 
   // https://api.slack.com/messaging/webhooks
   expect(post.path).toBe('/services/T0/B0/X0');

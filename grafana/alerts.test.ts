@@ -1,8 +1,8 @@
-import { readFileSync } from 'node:fs';
+import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { parse } from 'yaml';
-import { readRules } from './dashboards/alerts.ts';
+import { readRules, runbooksUrl } from './dashboards/alerts.ts';
 import { listMetrics } from './metric-list.ts';
 import { metricsIn } from './metric-uses.ts';
 
@@ -29,8 +29,7 @@ describe.each(alerts.map((rule) => [rule.alert ?? '', rule] as const))('%s', (na
 
   test('says how bad it is, and has a paragraph on what to do', () => {
     expect(['warning', 'critical']).toContain(rule.labels?.severity);
-    const url = 'https://github.com/seckill/seckill/blob/main/grafana/runbooks.md';
-    expect(rule.annotations?.runbook_url).toBe(`${url}#${name.toLowerCase()}`);
+    expect(rule.annotations?.runbook_url).toBe(`${runbooksUrl()}#${name.toLowerCase()}`);
     const paragraph = runbooks.split(/^## /m).find((one) => one.startsWith(`${name}\n`)) ?? '';
     for (const part of ['**Means**', '**Look at**', '**Do**']) expect(paragraph).toContain(part);
   });
@@ -39,6 +38,15 @@ describe.each(alerts.map((rule) => [rule.alert ?? '', rule] as const))('%s', (na
 test('no runbook is left over', () => {
   const headings = [...runbooks.matchAll(/^## (\w+)$/gm)].map(([, name]) => name);
   expect(headings.sort()).toEqual(alerts.map(({ alert }) => alert).sort());
+});
+
+test('where the runbooks are is said by the rules alone, and by what is made from them', () => {
+  const folder = import.meta.dirname;
+  const naming = readdirSync(folder, { recursive: true, encoding: 'utf8' })
+    .filter((file) => /\.(ts|ya?ml|json)$/.test(file) && read(file).includes(runbooksUrl()))
+    .filter((file) => !file.startsWith('dashboards/generated/'));
+  expect(naming.sort()).toEqual(['alerts/rules.test.yml', 'alerts/rules.yml']);
+  expect(read('README.md')).toContain(runbooksUrl().replace('/grafana/runbooks.md', ','));
 });
 
 test('rules read metrics that there are', () => {

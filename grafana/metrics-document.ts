@@ -1,4 +1,4 @@
-// Writes metrics.md: `node grafana/metrics-document.ts`. A test says when it is out of date.
+// Writes metrics.md: `npx node grafana/metrics-document.ts`. A test says when it is out of date.
 
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -10,7 +10,7 @@ export const documentFile = join(import.meta.dirname, 'metrics.md');
 
 const intro = `# Metrics
 
-Made from the code by \`node grafana/metrics-document.ts\`; a test compares it. Every function serves
+Made from the code by \`npx node grafana/metrics-document.ts\`; a test compares it. Every function serves
 its metrics at \`GET /metrics\` on port 9464. Every series has the label \`function\`, and by the scrape
 \`job="seckill"\` and \`instance\` (the pod's name). Values of labels are on closed lists
 (\`closed-labels.ts\`): no user, no order, no product id, no free text.

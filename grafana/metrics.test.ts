@@ -11,7 +11,7 @@ import { strayLabels } from './stray-labels.ts';
 const metrics = listMetrics();
 
 test('metrics.md says what the code registers', () => {
-  const advice = 'run: node grafana/metrics-document.ts';
+  const advice = 'run: npx node grafana/metrics-document.ts';
   expect(readFileSync(documentFile, 'utf8'), advice).toBe(metricsDocument());
 });
 

@@ -28,6 +28,15 @@ export function runbookOf(name: string): string {
   return url;
 }
 
+/** Where all runbooks are; throws where the rules do not agree. */
+export function runbooksUrl(): string {
+  const alerts = readRules().flatMap(({ alert }) => alert ?? []);
+  const pages = new Set(alerts.map((name) => runbookOf(name).replace(/#.*$/, '')));
+  const [page, ...others] = pages;
+  if (page === undefined || others.length > 0) throw new Error('alerts/rules.yml: two runbooks');
+  return page;
+}
+
 /** The value beyond which it fires: the first that it compares with. */
 export function limitOf(name: string): { readonly limit: number; readonly firesBelow: boolean } {
   const [, sign, limit] = /([<>])\s*(\d+(?:\.\d+)?)/.exec(ruleOf(name).expr) ?? [];

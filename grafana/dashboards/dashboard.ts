@@ -14,6 +14,7 @@ import {
   DatasourceVariableBuilder,
   RowBuilder,
 } from '@grafana/grafana-foundation-sdk/dashboard';
+import { runbooksUrl } from './alerts.ts';
 import { build, datasource, type Panel } from './panel.ts';
 
 export interface Section {
@@ -32,7 +33,6 @@ export interface Board {
 }
 
 const tag = 'seckill';
-const runbooks = 'https://github.com/seckill/seckill/blob/main/grafana/runbooks.md';
 
 /** As Grafana's file provider takes it. */
 export function dashboardOf(board: Board): Dashboard {
@@ -58,7 +58,7 @@ export function dashboardOf(board: Board): Dashboard {
     .link(
       new DashboardLinkBuilder('Runbooks')
         .type(DashboardLinkType.Link)
-        .url(runbooks)
+        .url(runbooksUrl())
         .targetBlank(true),
     );
   let id = 0;

@@ -16,7 +16,7 @@ const panels = boards.flatMap(({ title, sections }) =>
 ) as [string, (typeof sale.sections)[number]['panels'][number]][];
 
 test('the files are what the code makes', () => {
-  const advice = 'run: node grafana/dashboards/main.ts';
+  const advice = 'run: npx node grafana/dashboards/main.ts';
   const there = readdirSync(folder).map((name) => [name, readFileSync(join(folder, name), 'utf8')]);
   expect(Object.fromEntries(there), advice).toEqual(generated());
 });

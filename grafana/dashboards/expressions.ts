@@ -19,15 +19,22 @@ export function percentile(percent: number, histogram: string, by = '', selector
   return `histogram_quantile(${percent / 100}, sum${grouped([by, 'le'].filter(Boolean).join(', '))}(${buckets}))`;
 }
 
-/** Of a histogram: the mean of what was observed; 0 where nothing was. */
-export function mean(histogram: string, by = ''): string {
-  const count = perSecond(`${histogram}_count`, by);
-  return `${perSecond(`${histogram}_sum`, by)} / clamp_min(${count}, 1e-9)`;
+/** The same share; no value where nothing is counted, since 0 would be a bad one. */
+export function ratio(part: string, all: string): string {
+  return `${perSecond(part)} / ${perSecond(all)}`;
 }
 
-/** All that instances which were seen in the time shown have counted since each of them started. */
+/** Of a histogram: the mean of what was observed; no value where nothing was. */
+export function mean(histogram: string, by = ''): string {
+  return `${perSecond(`${histogram}_sum`, by)} / ${perSecond(`${histogram}_count`, by)}`;
+}
+
+/**
+ * All that instances which were seen in the time shown have counted since each of them started; of
+ * one that was restarted under its name the larger part, so that nothing is ever taken back.
+ */
 export function total(counter: string, by = ''): string {
-  return `sum${grouped(by)}(last_over_time(${counter}[$__range]))`;
+  return `sum${grouped(by)}(max_over_time(${counter}[$__range]))`;
 }
 
 function grouped(by: string): string {

@@ -1,7 +1,7 @@
 // *Lock and stores*: who may decide, how long a decision takes, and what it stands on.
 
 import type { Board } from './dashboard.ts';
-import { mean, percentile, perSecond, share } from './expressions.ts';
+import { mean, percentile, perSecond, ratio } from './expressions.ts';
 import type { Panel } from './panel.ts';
 
 const leases = 'seckill_lock_lease_events_total';
@@ -16,10 +16,10 @@ const now: readonly Panel[] = [
   },
   {
     ...{ kind: 'figure', title: 'Renewals that succeeded', unit: 'percentunit' },
-    description: 'Of the leases that the locks hang on.',
+    description: 'Of the leases that the locks hang on. Nothing where no instance holds one.',
     queries: [
       {
-        expr: share(`${leases}{type="renewed"}`, `${leases}{type=~"renewed|renewal-failed"}`),
+        expr: ratio(`${leases}{type="renewed"}`, `${leases}{type=~"renewed|renewal-failed"}`),
         legend: 'renewed',
       },
     ],
@@ -175,8 +175,8 @@ const processes: readonly Panel[] = [
       unit: 'percentunit',
       queries: [
         {
-          expr: 'sum by (function) (rate(nodejs_gc_duration_seconds_sum{job="seckill"}[$__rate_interval]))',
-          legend: '{{function}}, garbage',
+          expr: 'sum by (function, instance) (rate(nodejs_gc_duration_seconds_sum{job="seckill"}[$__rate_interval]))',
+          legend: '{{function}} {{instance}}, garbage',
         },
       ],
     },

@@ -1,4 +1,4 @@
-// Writes generated/*.json: `node grafana/dashboards/main.ts`. A test says when they are out of date.
+// Writes generated/*.json: `npx node grafana/dashboards/main.ts`. A test says when they are out of date.
 
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';

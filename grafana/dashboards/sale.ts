@@ -2,7 +2,7 @@
 // stake, above what explains them.
 
 import type { Board } from './dashboard.ts';
-import { mean, percentile, perSecond, share, total } from './expressions.ts';
+import { mean, percentile, perSecond, ratio, share, total } from './expressions.ts';
 import type { Panel } from './panel.ts';
 
 const requests = 'seckill_requests_total';
@@ -26,7 +26,7 @@ const atStake: readonly Panel[] = [
     ...{ kind: 'figure', title: 'Orders', unit: 'short' },
     description:
       'Accepted: Kafka has them for good. Confirmed: rows in MySQL, each counted once. Counted since ' +
-      'the start of each instance that was seen in the time shown.',
+      'the start of each instance that was seen in the time shown; exact totals: kn-seckill verify.',
     queries: [
       { expr: total('seckill_accepted_orders_total'), legend: 'accepted' },
       { expr: total('seckill_confirmed_orders_total'), legend: 'confirmed' },
@@ -34,12 +34,14 @@ const atStake: readonly Panel[] = [
   },
   {
     ...{ kind: 'figure', title: 'Units left', unit: 'short' },
-    description: 'In the sales that are not settled, by class (SECKILL_HOT_PRODUCTS are hot).',
+    description:
+      'In the sales that are not settled, by class (SECKILL_HOT_PRODUCTS are hot). Nothing where ' +
+      'no instance of purchase is awake to tell.',
     queries: [{ expr: 'max by (class) (seckill_left_units)', legend: '{{class}}' }],
   },
   {
     ...{ kind: 'figure', title: 'Sales by state', unit: 'short' },
-    description: 'Sales that are not settled.',
+    description: 'Sales that are not settled. Nothing where no instance of purchase is awake.',
     queries: [{ expr: 'max by (state) (seckill_sales)', legend: '{{state}}' }],
   },
   {
@@ -116,7 +118,7 @@ const six: readonly Panel[] = [
       'sale from MySQL first. Nothing where nothing was decided. Dashed: units left and on sale.',
     queries: [
       {
-        expr: `${perSecond('seckill_stock_lookups_total{result="hit"}')} / ${perSecond('seckill_stock_lookups_total')}`,
+        expr: ratio('seckill_stock_lookups_total{result="hit"}', 'seckill_stock_lookups_total'),
         legend: 'found in Redis',
       },
     ],

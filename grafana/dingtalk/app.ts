@@ -1,11 +1,13 @@
 // Takes Alertmanager's notifications and hands them to DingTalk's robot. 200 only where DingTalk
-// has taken the message; where it has not, 502, and Alertmanager sends it again.
+// has taken the message; where it has not, 502, and where the robot has said enough for this
+// minute, 503: Alertmanager asks again, and then tells how it stands by then.
 
 import { Hono } from 'hono';
 import { bodyLimit } from 'hono/body-limit';
 import { addProbes, type Readiness } from '#lib/http/serve.ts';
 import type { Log } from '#lib/telemetry/log.ts';
 import { messageOf, notificationSchema, type RobotMessage, signedUrl } from './message.ts';
+import { createPace } from './pace.ts';
 
 interface Dependencies {
   /** The robot's webhook, with its access token. */
@@ -23,12 +25,17 @@ const timeoutMs = 5_000;
 
 export function createApp(dependencies: Dependencies): Hono {
   const { readiness, log } = dependencies;
+  const maySend = createPace(dependencies.now);
   const app = new Hono();
   addProbes(app, readiness);
   app.post('/alerts', bodyLimit({ maxSize: bytesMax }), async (context) => {
     const body: unknown = await context.req.json().catch(() => undefined);
     const notification = notificationSchema.safeParse(body);
     if (!notification.success) return context.text('no notification of Alertmanager', 400);
+    if (!maySend()) {
+      log.warn('DingTalk takes no more messages this minute');
+      return context.text('too many for DingTalk', 503, { 'retry-after': '60' });
+    }
     try {
       await send(dependencies, messageOf(notification.data));
       return context.text('ok');

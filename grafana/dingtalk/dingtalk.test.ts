@@ -6,6 +6,7 @@ import { afterEach, expect, test } from 'vitest';
 import { createReadiness } from '#lib/http/serve.ts';
 import { createApp } from './app.ts';
 import { messageOf, type Notification, signedUrl } from './message.ts';
+import { messagesMax } from './pace.ts';
 
 const stops: (() => void)[] = [];
 afterEach(() => {
@@ -81,9 +82,11 @@ test('the signature is the one of the documentation', () => {
 });
 
 /** A robot that answers all messages with this. */
-async function aRelay(status: number, answer: unknown) {
+async function aRelay(status: number, answer: unknown, now = Date.now) {
+  let messages = 0;
   const server = createServer((request, response) => {
     request.resume().on('end', () => {
+      messages += 1;
       response.writeHead(status, { 'content-type': 'application/json' });
       response.end(JSON.stringify(answer));
     });
@@ -100,11 +103,11 @@ async function aRelay(status: number, answer: unknown) {
   });
   const app = createApp({
     url: `http://127.0.0.1:${port}/robot/send?access_token=secret-token`,
-    ...{ secret: 'SEC', readiness: createReadiness(), log: pino(lines), now: Date.now },
+    ...{ secret: 'SEC', readiness: createReadiness(), log: pino(lines), now },
   });
   const tell = (body: unknown) =>
     app.request('/alerts', { method: 'POST', body: JSON.stringify(body) });
-  return { tell, logged: () => logged };
+  return { tell, logged: () => logged, messages: () => messages };
 }
 
 test('what DingTalk takes is done', async () => {
@@ -120,6 +123,27 @@ test.each([
   expect((await tell(notification)).status).toBe(502);
   expect(logged()).toContain('DingTalk has not taken a message');
   expect(logged()).not.toContain('secret-token');
+});
+
+test('no minute has more messages than DingTalk takes; what is too much is to be sent again', async () => {
+  let time = 1_000;
+  const { tell, messages, logged } = await aRelay(200, { errcode: 0 }, () => time);
+  const statuses: number[] = [];
+  const tellOften = async (times: number) => {
+    for (let said = 0; said < times; said += 1) statuses.push((await tell(notification)).status);
+  };
+  await tellOften(10);
+  time += 59_000;
+  await tellOften(15);
+  expect(statuses.filter((status) => status === 200)).toHaveLength(messagesMax);
+  expect(messages()).toBe(messagesMax);
+  expect(statuses.at(-1)).toBe(503);
+  expect(logged()).toContain('no more messages this minute');
+  // The first ten are a minute old, the others are not.
+  time += 1_000;
+  await tellOften(12);
+  expect(messages()).toBe(messagesMax + 10);
+  expect(messagesMax).toBeLessThan(20);
 });
 
 test('what is no notification is refused for good', async () => {

@@ -40,8 +40,12 @@ export interface System {
   readonly persistOrder: Running;
   readonly updateRank: Running;
   readonly doNothing: Running;
-  /** Starts one more instance, with settings that differ. */
-  addInstance(name: FunctionName, env?: Readonly<Record<string, string>>): Promise<Running>;
+  /** Starts one more instance, with settings that differ, or from other bundles (in `dist`). */
+  addInstance(
+    name: FunctionName,
+    env?: Readonly<Record<string, string>>,
+    dist?: string,
+  ): Promise<Running>;
   /** How a function or a reference is run once more beside the others. */
   oneMore(name: FunctionName | ReferenceName): Promise<Service>;
   /** The source runner delivers while `work` goes on; before and after it does not. */
@@ -119,9 +123,10 @@ export async function startSystem(options: SystemOptions): Promise<System> {
   onStarted(startTicks(purchase.url));
   return {
     ...{ folder, env, secrets, edge, purchase, persistOrder, updateRank, doNothing, oneMore },
-    async addInstance(name, differing = {}) {
+    async addInstance(name, differing = {}, dist = distFolder(folder)) {
       const service = await oneMore(name);
-      return start({ ...service, env: { ...service.env, ...differing } });
+      const args = [join(dist, name, 'main.cjs')];
+      return start({ ...service, args, env: { ...service.env, ...differing } });
     },
     withSinks: (work) => during(start(profiled(sourceRunnerService(around))), work),
     async withPersistOrder(work) {

@@ -37,7 +37,7 @@ async function startPod(pod: string): Promise<FunctionProcess> {
 }
 
 function refused(pod: string): string {
-  return `seckill_event_refusals_total{job="seckill",instance="${pod}",reason="content_type"}`;
+  return `seckill_events_total{job="seckill",instance="${pod}",result="never"}`;
 }
 
 async function asked(query: string): Promise<number | undefined> {

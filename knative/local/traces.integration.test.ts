@@ -179,7 +179,9 @@ test('a dead letter, and its replay, are in the trace of the order', async () =>
   const outcomes = deliveriesTo(traceId, 'persist-order').map(
     ({ attributes }) => attributes['seckill.outcome'],
   );
-  expect(outcomes).toEqual(['never', 'done']);
+  // Done more than once where a reconciliation has sent it again, too.
+  expect(outcomes).toEqual(['never', ...outcomes.slice(1).map(() => 'done')]);
+  expect(outcomes.length).toBeGreaterThan(1);
   const parents = deliveriesTo(traceId, 'persist-order').map(({ parentSpanId }) => parentSpanId);
   expect(new Set(parents).size).toBe(1);
 }, 300_000);

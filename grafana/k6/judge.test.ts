@@ -162,17 +162,20 @@ test('k6’s own thresholds, and that nothing is missing in its log', () => {
   });
   const summary: Summary = {
     metrics: {
-      answers: metric(7),
+      ...{ answers: metric(7), iterations: metric(5) },
       unserved: metric(1, { 'count==0': { ok: false } }),
       answer_ms: metric(7, { 'p(99)<=500': { ok: false } }),
     },
   };
-  expect(checkSummary(summary, 7)).toMatchObject([
+  expect(checkSummary(summary, { answers: 7, purchases: 5 })).toMatchObject([
     { ok: true },
     { ok: false, kind: 'promise', found: 'unserved count==0 is crossed' },
     { ok: false, kind: 'machine', found: 'answer_ms p(99)<=500 is crossed' },
   ]);
-  expect(checkSummary(summary, 6)[0]).toMatchObject({ ok: false, kind: 'promise' });
+  expect(checkSummary(summary, { answers: 6, purchases: 5 })[0]).toMatchObject({
+    ...{ ok: false, kind: 'promise', found: 'k6 counted 7 answers, its log has 6' },
+  });
+  expect(checkSummary(summary, { answers: 7, purchases: 4 })[0]).toMatchObject({ ok: false });
 });
 
 test('verify has to say yes of each product', () => {

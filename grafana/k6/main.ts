@@ -66,8 +66,8 @@ async function load(options: Options, atTheEnd: Deps['atTheEnd']): Promise<numbe
   await assertRunsTypeScript(k6);
   const url = await findSystem(plan);
   const run = `load-${Date.now().toString(36)}`;
-  const folder = options.out === undefined ? join(stateFolder(), run) : resolve(options.out);
-  const shop = await openShop({ env: {}, args: [], run, onTold });
+  const folder = join(options.out === undefined ? stateFolder() : resolve(options.out), run);
+  const shop = await openShop({ env: {}, args: [], run, onTold: () => undefined });
   const report = await perform(plan, {
     ...{ url, shop, run, folder, play: createPlay(k6), say, atTheEnd },
   });
@@ -75,10 +75,6 @@ async function load(options: Options, atTheEnd: Deps['atTheEnd']): Promise<numbe
   if (report.ok && options.out === undefined) rmSync(folder, { recursive: true, force: true });
   else say(`what the clients were told, and k6's log: ${folder}`);
   return statusOf(report);
-}
-
-function onTold(line: string, status: number): void {
-  if (status !== 0) say(`${line}   (exit ${status})`);
 }
 
 function statusOf({ ok }: Report): number {
@@ -99,7 +95,8 @@ async function findSystem({ nodes, scenario }: Plan): Promise<string> {
     .then(({ ok }) => ok)
     .catch(() => false);
   if (!isReady) throw new Error(`${address} is not ready. See what ${start} says`);
-  const brokers = local['SECKILL_KAFKA_BROKERS']?.split(',').length ?? nodes;
+  const isLocal = url === local['SECKILL_URL'];
+  const brokers = isLocal ? (local['SECKILL_KAFKA_BROKERS']?.split(',').length ?? 1) : nodes;
   if (brokers < nodes) {
     say(
       `${scenario} is meant for ${nodes} nodes (${start}); this is ${brokers}, and so its figures`,

@@ -51,7 +51,8 @@ async function playAll({ runFile }: RunFolder): Promise<Played> {
       return ask(run, run.products[index % run.products.length] ?? '', line);
     }),
   );
-  return { answers, summary: { metrics: { answers: { values: { count: answers.length } } } } };
+  const counted = { values: { count: answers.length } };
+  return { answers, summary: { metrics: { answers: counted, iterations: counted } } };
 }
 
 let runs = 0;

@@ -4,14 +4,13 @@
 import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import { availableParallelism, cpus, loadavg } from 'node:os';
 import { join } from 'node:path';
-import type { Shop } from '#knative/e2e/shop.ts';
 import { type LoggedPurchase, purchasesOf } from './answers.ts';
 import { type Figures, figuresOf, type OrderRow } from './figures.ts';
 import { type Check, checkFigures, checkRows, checkSummary, checkVerified } from './judge.ts';
 import type { Play, Played } from './k6.ts';
 import type { Plan } from './plans.ts';
 import type { RunFile } from './run-file.ts';
-import { openSales, type Sales, signBuyers } from './sales.ts';
+import { openSales, type Sales, type SalesDeps, signBuyers } from './sales.ts';
 
 export interface Report {
   readonly scenario: string;
@@ -22,18 +21,12 @@ export interface Report {
   readonly checks: readonly Check[];
 }
 
-export interface Deps {
+export interface Deps extends SalesDeps {
   /** The edge, without a slash at the end. */
   readonly url: string;
-  readonly shop: Shop;
-  /** Part of the names of products and users: no other run has it. */
-  readonly run: string;
   /** Where everything about this run goes. */
   readonly folder: string;
   readonly play: Play;
-  readonly say: (text: string) => void;
-  /** Called with what is to be done at the end, however it comes. */
-  readonly atTheEnd: (tidyUp: () => Promise<void>) => void;
 }
 
 export async function perform(plan: Plan, deps: Deps): Promise<Report> {
@@ -45,9 +38,7 @@ export async function perform(plan: Plan, deps: Deps): Promise<Report> {
     return Promise.resolve();
   });
   const hotUser = await signBuyers(shop, plan.buyers, tokensFile);
-  const sales = await openSales(shop, deps.run, plan, (tidyUp) => {
-    atTheEnd(() => tidyUp(say));
-  });
+  const sales = await openSales(deps, plan);
   const { products, opensAt } = sales;
   const files = {
     path: folder,
@@ -77,7 +68,7 @@ export async function perform(plan: Plan, deps: Deps): Promise<Report> {
 
 async function lookAfter(sales: Sales, say: Deps['say']) {
   say('the load is over; waiting until every accepted order is a row');
-  await sales.settle(say);
+  await sales.settle();
   const settledAtMs = Date.now();
   const verified = await sales.verify();
   return { settledAtMs, verified, rowsOf: await sales.rows() };
@@ -101,7 +92,7 @@ function judge(plan: Plan, { answers, summary }: Played, after: After) {
     checkVerified(verified),
     ...checkRows(purchases, rowsOf),
     ...checkFigures(figures, plan.expected),
-    ...checkSummary(summary, answers.length),
+    ...checkSummary(summary, { answers: answers.length, purchases: purchases.length }),
   ];
   return { figures, checks };
 }

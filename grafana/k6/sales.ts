@@ -14,11 +14,18 @@ export interface Sales {
   /** ISO 8601, of a plan whose sale opens while the load is there. */
   readonly opensAt: string | undefined;
   /** Closes them and waits until every accepted order is a row; rejects where that takes too long. */
-  settle(say: (text: string) => void): Promise<void>;
+  settle(): Promise<void>;
   verify(): Promise<Verified[]>;
   rows(): Promise<ReadonlyMap<string, readonly OrderRow[]>>;
-  /** What a run leaves behind: closed sales and no limits of their own. Never rejects. */
-  tidyUp(say: (text: string) => void): Promise<void>;
+}
+
+export interface SalesDeps {
+  readonly shop: Shop;
+  /** Part of the names of products and users: no other run has it. */
+  readonly run: string;
+  readonly say: (text: string) => void;
+  /** Called with what is to be done at the end, however it comes. */
+  readonly atTheEnd: (tidyUp: () => Promise<void>) => void;
 }
 
 const settleWithinMs = 300_000;
@@ -26,26 +33,17 @@ const verifyWait = '60s';
 /** So many at once: each is a process of its own. */
 const atOnce = 2;
 
-/** Puts the plan's products on sale. `onMade` is called as soon as there is something to tidy up. */
+/**
+ * Puts the plan's products on sale. `atTheEnd` gets what leaves sales closed and without limits of
+ * their own, before there is anything to tidy up.
+ */
 export async function openSales(
-  shop: Shop,
-  run: string,
+  { shop, run, say, atTheEnd }: SalesDeps,
   plan: Plan,
-  onMade: (tidyUp: Sales['tidyUp']) => void,
 ): Promise<Sales> {
   const products = plan.sales.map(({ name }) => `${run}-${name}`);
   let isSettled = false;
-  const tidyUp: Sales['tidyUp'] = (say) =>
-    ofEach(products, async (product) => {
-      if (!isSettled) await shop.tell('sale', 'close', product, '--wait', '30s');
-      await shop.tell('limits', 'reset', 'product', '--product', product);
-    }).then(
-      () => undefined,
-      (error: unknown) => {
-        say(`could not be tidied up: ${String(error)}`);
-      },
-    );
-  onMade(tidyUp);
+  atTheEnd(() => tidyUp({ shop, say }, products, isSettled));
   const opensAt =
     plan.opensInSeconds === undefined
       ? undefined
@@ -66,7 +64,7 @@ export async function openSales(
   return {
     products,
     opensAt,
-    async settle(say) {
+    async settle() {
       await ofEach(products, (product) => settle(shop, product, say));
       isSettled = true;
     },
@@ -77,8 +75,22 @@ export async function openSales(
       );
       return new Map(products.map((product, index) => [product, found[index] ?? []]));
     },
-    tidyUp,
   };
+}
+
+async function tidyUp(
+  { shop, say }: Pick<SalesDeps, 'shop' | 'say'>,
+  products: readonly string[],
+  isSettled: boolean,
+): Promise<void> {
+  const tell = async (...args: readonly string[]) => {
+    const { status, stderr } = await shop.tell(...args);
+    if (status !== 0) say(`${args.join(' ')}: ${lastLine(stderr)}`);
+  };
+  await ofEach(products, async (product) => {
+    if (!isSettled) await tell('sale', 'close', product, '--wait', '30s');
+    await tell('limits', 'reset', 'product', '--product', product);
+  });
 }
 
 /** Tokens of so many buyers, a line each: user id, space, token. Resolves with the first user. */

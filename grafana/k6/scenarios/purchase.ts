@@ -90,10 +90,19 @@ type PurchaseResponse = RefinedResponse<'text'>;
 /** An acceptance has no `outcome`, all else is a problem with one. */
 function readAnswer({ status, body }: PurchaseResponse, mayGiveUp: boolean) {
   if (status === 0) return { outcome: mayGiveUp ? 'gave_up' : '', orderId: '' };
-  const said = (status < 500 ? JSON.parse(body) : {}) as Partial<Record<string, string>>;
+  const said = parsed(body);
   if (status === 202) return { outcome: 'accepted', orderId: said['orderId'] ?? '' };
   if (status === 200) return { outcome: 'replayed', orderId: said['orderId'] ?? '' };
   return { outcome: said['outcome'] ?? '', orderId: '' };
+}
+
+/** Of what is no JSON, nothing: then it is no answer of the contract. */
+function parsed(body: string): Partial<Record<string, string>> {
+  try {
+    return JSON.parse(body) as Partial<Record<string, string>>;
+  } catch {
+    return {};
+  }
 }
 
 function counterOf(status: number, outcome: string): keyof typeof byOutcome {

@@ -49,10 +49,7 @@ export function checkRows(
 ): Check[] {
   const problems = [...rowsOf].flatMap(([productId, rows]) => {
     const own = purchases.filter((purchase) => purchase.productId === productId);
-    // Who was not answered does not know: their orders may be rows.
-    const doubtful = new Set(own.filter(({ told }) => told.kind === 'unserved').map(idOf));
-    const certain = rows.filter(({ orderId }) => !doubtful.has(orderId));
-    return problemsOf(compare(own, certain)).map((problem) => `${productId}: ${problem}`);
+    return problemsOf(compare(own, rows)).map((problem) => `${productId}: ${problem}`);
   });
   const rows = [...rowsOf.values()].reduce((sum, { length }) => sum + length, 0);
   const accepted = purchases.filter(({ told }) => told.kind === 'accepted');

@@ -1,18 +1,28 @@
 // The four functions as they are deployed: their bundles, on ports of their own, with what their
-// Knative Service would give them.
+// Knative Service would give them. Of several instances each has its own, and a front before them.
 
 import { join, resolve } from 'node:path';
 import { type FunctionName, functionNames } from './build.ts';
 import { choosePort, isFree } from './ports.ts';
 import type { Service } from './service.ts';
+import { namesOf, type Topology } from './topology.ts';
 
 const root = resolve(import.meta.dirname, '../..');
 const edgePortByDefault = 8080;
 
-/** Where they listen on 127.0.0.1: a function's metrics are at `<name>:metrics`. */
-export type Ports = Readonly<
-  Record<FunctionName | `${FunctionName}:metrics` | 'source-runner', number>
->;
+/**
+ * Where they listen on 127.0.0.1: a function as others reach it; of several instances each by its
+ * name; the metrics of each at `<name>:metrics`.
+ */
+export type Ports = Readonly<Record<FunctionName | 'source-runner', number>> &
+  Readonly<Record<string, number>>;
+
+export type Instances = Pick<Topology, FunctionName | 'source-runner'>;
+
+const oneOfEach: Instances = {
+  ...{ 'ratelimit-edge': 1, purchase: 1, 'persist-order': 1, 'update-rank': 1 },
+  'source-runner': 1,
+};
 
 export interface Surroundings {
   /** The runtime's; each program has a folder of its name in it. */
@@ -31,13 +41,17 @@ export interface Surroundings {
 export async function choosePorts(
   asked: string | undefined,
   before: Readonly<Record<string, number>>,
+  counts: Instances = oneOfEach,
 ): Promise<Ports> {
-  const names = [
-    ...functionNames.filter((name) => name !== 'ratelimit-edge'),
-    ...functionNames.map((name) => `${name}:metrics`),
-    'source-runner',
-  ];
-  const chosen = names.map(async (name) => [name, await choosePort(before[name])] as const);
+  const instances = functionNames.flatMap((name) => namesOf(name, counts[name]));
+  const names = new Set([
+    ...functionNames,
+    ...instances,
+    ...instances.map((name) => `${name}:metrics`),
+    ...namesOf('source-runner', counts['source-runner']),
+  ]);
+  names.delete('ratelimit-edge');
+  const chosen = [...names].map(async (name) => [name, await choosePort(before[name])] as const);
   return {
     ...Object.fromEntries(await Promise.all(chosen)),
     'ratelimit-edge': await edgePort(asked, before['ratelimit-edge']),
@@ -59,22 +73,26 @@ export function distFolder(folder: string): string {
   return join(folder, 'dist');
 }
 
-/** How a function is run from its bundle. */
-export function functionService(name: FunctionName, around: Surroundings): Service {
+/** How an instance of a function is run from its bundle. */
+export function functionService(
+  name: FunctionName,
+  around: Surroundings,
+  instance: string = name,
+): Service {
   const { folder, ports, given, env } = around;
   return {
-    name,
-    folder: join(folder, name),
+    name: instance,
+    folder: join(folder, instance),
     args: [join(distFolder(folder), name, 'main.cjs')],
     env: {
       ...given,
       ...env,
-      // One of each: by its name it is known, and not by the machine's.
-      SECKILL_METRICS_INSTANCE: name,
-      SECKILL_METRICS_PORT: String(ports[`${name}:metrics`]),
-      SECKILL_STATE_DIR: join(folder, name),
+      // By its name it is known, and not by the machine's.
+      SECKILL_METRICS_INSTANCE: instance,
+      SECKILL_METRICS_PORT: String(portOf(ports, `${instance}:metrics`)),
+      SECKILL_STATE_DIR: join(folder, instance),
     },
-    port: ports[name],
+    port: portOf(ports, instance),
   };
 }
 
@@ -82,11 +100,12 @@ export function functionService(name: FunctionName, around: Surroundings): Servi
 export function sourceRunnerService(
   around: Surroundings,
   manifests = join(root, 'kafka-sources'),
+  instance = 'source-runner',
 ): Service {
   const { folder, ports, given, env } = around;
   return {
-    name: 'source-runner',
-    folder: join(folder, 'source-runner'),
+    name: instance,
+    folder: join(folder, instance),
     args: [join(root, 'knative/local/source-runner/main.ts'), manifests],
     env: {
       ...given,
@@ -94,6 +113,12 @@ export function sourceRunnerService(
       SECKILL_SINK_PERSIST_ORDER: `http://127.0.0.1:${ports['persist-order']}`,
       SECKILL_SINK_UPDATE_RANK: `http://127.0.0.1:${ports['update-rank']}`,
     },
-    port: ports['source-runner'],
+    port: portOf(ports, instance),
   };
+}
+
+function portOf(ports: Ports, name: string): number {
+  const port = ports[name];
+  if (port === undefined) throw new Error(`no port was chosen for ${name}`);
+  return port;
 }

@@ -1,32 +1,36 @@
 // The whole system on this machine, in the order an order needs it: stores, tables and topics,
 // the functions as they are deployed, the source runner between Kafka and the sinks, a demo sale.
 
-import { existsSync } from 'node:fs';
-import { join } from 'node:path';
-import { setTimeout } from 'node:timers/promises';
 import { migrate } from '#functions/persist-order/migrate.ts';
 import { kafkaAccessIn } from '#lib/kafka/access.ts';
 import { mysqlAccessIn } from '#lib/mysql/access.ts';
-import { buildFunctions } from './build.ts';
+import { buildFunctions, type FunctionName, functionNames } from './build.ts';
 import { openDemoSale } from './demo-sale.ts';
+import { startFront } from './front.ts';
 import {
   choosePorts,
   distFolder,
   functionService,
   type Ports,
+  type Surroundings,
   sourceRunnerService,
 } from './functions.ts';
 import { type Say, secondsSince } from './say.ts';
-import { type Service, startService } from './service.ts';
-import type { State } from './state.ts';
-import type { StoreName } from './stores/store.ts';
+import { type Service, startServices } from './service.ts';
+import type { ProcessEntry, State } from './state.ts';
 import { createStores, type RunningStores, type Stores } from './stores/stores.ts';
 import { type Supervised, supervise } from './supervise.ts';
 import { startTicks } from './tick.ts';
 import { createTopics } from './topics.ts';
+import { folderOf, type Kind, type Nodes, namesOf, topologyOf } from './topology.ts';
 
 export interface RuntimeOptions {
+  /** The state's. */
   readonly folder: string;
+  /** One where not said. */
+  readonly nodes?: Nodes;
+  /** Told of ports as soon as they must be found again at the next start. */
+  readonly remember?: (ports: Readonly<Record<string, number>>) => void;
   readonly state: State;
   readonly given: Readonly<Record<string, string | undefined>>;
   readonly say: Say;
@@ -37,6 +41,7 @@ export interface RunningRuntime {
   readonly env: Readonly<Record<string, string>>;
   /** To be found again at the next start. */
   readonly ports: Readonly<Record<string, number>>;
+  readonly processes: readonly ProcessEntry[];
 }
 
 export interface Runtime {
@@ -47,69 +52,85 @@ export interface Runtime {
 }
 
 export function createRuntime(options: RuntimeOptions): Runtime {
-  const { folder, state, given, say } = options;
+  const { state, given, say, remember = () => undefined, nodes = 1 } = options;
+  const counts = topologyOf(nodes);
+  const folder = folderOf(options.folder, nodes);
   const stops: (() => Promise<void>)[] = [];
-  let stopping = false;
+  const processes: ProcessEntry[] = [];
 
   async function start(): Promise<RunningRuntime> {
-    const ports = await choosePorts(given.PORT, state.ports);
-    const stores = createStores({
-      folder,
-      ports: state.ports,
-      password: state.secrets.mysqlPassword,
-      given,
-      say,
-    });
+    const ports = await choosePorts(given.PORT, state.ports, counts);
+    const password = state.secrets.mysqlPassword;
+    const before = { ports: state.ports, remember };
+    const stores = createStores({ folder, counts, ...before, password, given, say });
     stops.push(() => stores.stop());
     const [up] = await Promise.all([stores.start(), build(folder, say)]);
-    const keepers = keepStoresUp(stores, up);
-    stops.push(async () => {
-      await Promise.all([...keepers.map((keeper) => keeper.stop()), stores.stop()]);
-    });
+    keepStoresUp(stores, up);
     await prepareStores(up, options.given, say);
     const env = environmentOf(options, up, ports);
     const around = { folder, ports, given, env };
     await Promise.all([
-      startOne(functionService('purchase', around)),
-      startOne(functionService('persist-order', around)),
-      startOne(functionService('update-rank', around)),
+      startFunction('purchase', around),
+      startFunction('persist-order', around),
+      startFunction('update-rank', around),
     ]);
-    await startOne(sourceRunnerService(around));
-    await startOne(functionService('ratelimit-edge', around));
+    await startAll('source-runner', (name) => sourceRunnerService(around, undefined, name));
+    await startFunction('ratelimit-edge', around);
     stops.push(startTicks(String(env.SECKILL_PURCHASE_URL)));
     await openDemoSale(env, say);
-    return { env, ports: { ...up.ports, ...ports } };
+    return { env, ports: { ...up.ports, ...ports }, processes };
   }
 
-  async function startOne(service: Service): Promise<void> {
-    const running = await startService(service, say);
+  async function startFunction(name: FunctionName, around: Surroundings): Promise<void> {
+    const serviceOf = (instance: string) => functionService(name, around, instance);
+    if (counts[name] === 1) return startAll(name, serviceOf);
+    const instances = namesOf(name, counts[name]);
+    const urls = instances.map((one) => `http://127.0.0.1:${serviceOf(one).port}`);
+    const front = await startFront(around.ports[name], urls);
+    stops.push(() => front.stop());
+    await startAll(name, serviceOf);
+    await front.untilAllReady();
+  }
+
+  async function startAll(
+    kind: FunctionName | 'source-runner',
+    serviceOf: (name: string) => Service,
+  ): Promise<void> {
+    const services = namesOf(kind, counts[kind]).map(serviceOf);
+    const running = await startServices(kind, services, say);
     stops.push(() => running.stop());
+    processes.push(...entriesOf(kind, services));
   }
 
   /** A store that ends is started again, unless its `down` file asks for an outage. */
-  function keepStoresUp(stores: Stores, { processes }: RunningStores): Supervised[] {
-    return [...processes].flatMap(([name, running]) => {
+  function keepStoresUp(stores: Stores, up: RunningStores): void {
+    const keepers = [...up.processes].flatMap(([name, running]): Supervised[] => {
       if (name === 'docker') return [];
-      const startAgain = async () => {
-        await whileDown(name);
-        return stores.startAgain(name);
-      };
-      return [supervise(running, startAgain, say)];
+      return [supervise(running, () => stores.startAgain(name), say)];
     });
-  }
-
-  async function whileDown(name: StoreName): Promise<void> {
-    const down = join(folder, name, 'down');
-    if (existsSync(down)) say(name, `stays down while there is ${down}`);
-    while (existsSync(down) && !stopping) await setTimeout(100);
+    stops.push(async () => {
+      await Promise.all([...keepers.map((keeper) => keeper.stop()), stores.stop()]);
+    });
+    if (up.processes.has('docker')) return;
+    for (const [kind, sites] of up.sites) processes.push(...entriesOf(kind, sites));
   }
 
   async function stop(): Promise<void> {
-    stopping = true;
     for (const stopOne of stops.splice(0).reverse()) await stopOne();
   }
 
   return { start, stop };
+}
+
+function entriesOf(
+  kind: Kind,
+  members: readonly (Pick<Service, 'name' | 'folder' | 'port'> & Partial<Service>)[],
+): ProcessEntry[] {
+  const isFunction = functionNames.some((name) => name === kind);
+  return members.map(({ name, folder, port, env }, at) => ({
+    ...{ name, kind, index: at + 1, folder, port },
+    ...(isFunction ? { metricsPort: Number(env?.SECKILL_METRICS_PORT) } : {}),
+  }));
 }
 
 async function build(folder: string, say: Say): Promise<void> {
@@ -131,7 +152,7 @@ async function prepareStores(
 
 /** Keys named in the environment are used; otherwise those made at the first start. */
 function environmentOf(
-  { folder, state, given }: RuntimeOptions,
+  { folder, state, given, nodes = 1 }: RuntimeOptions,
   { env }: RunningStores,
   ports: Ports,
 ): Record<string, string> {
@@ -144,8 +165,14 @@ function environmentOf(
     SECKILL_URL: `http://127.0.0.1:${ports['ratelimit-edge']}`,
     SECKILL_PURCHASE_URL: `http://127.0.0.1:${ports.purchase}`,
     ...identity,
+    // Of several edges the clients are those of their front.
+    ...(topologyOf(nodes)['ratelimit-edge'] === 1 ? {} : frontTrusted(given)),
     SECKILL_SIGNING_KEYS: given.SECKILL_SIGNING_KEYS ?? signingKey,
     SECKILL_PSEUDONYM_KEY: given.SECKILL_PSEUDONYM_KEY ?? pseudonymKey,
     SECKILL_STATE_DIR: folder,
   };
+}
+
+function frontTrusted({ SECKILL_TRUSTED_PROXIES: others = '' }: RuntimeOptions['given']) {
+  return { SECKILL_TRUSTED_PROXIES: others === '' ? '127.0.0.1' : `${others},127.0.0.1` };
 }

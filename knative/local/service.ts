@@ -21,17 +21,39 @@ export interface Service {
   readonly port: number;
 }
 
-const readyDeadlineMs = 30_000;
+const readyDeadlineMs = 60_000;
 /** Longer than a function takes to drain. */
 const graceMs = 20_000;
 
 /** Starts it and resolves when it is ready; rejects with the end of its log when it doesn't get so. */
 export async function startService(service: Service, say: Say): Promise<Supervised> {
+  return startServices(service.name, [service], say);
+}
+
+/** The same with several side by side, which are one thing to who watches: what they are called. */
+export async function startServices(
+  name: string,
+  services: readonly Service[],
+  say: Say,
+): Promise<Supervised> {
   const startedAtMs = performance.now();
-  const running = await run(service);
-  await untilReady(running, `http://127.0.0.1:${service.port}/readyz`, readyDeadlineMs);
-  say(service.name, `ready on 127.0.0.1:${service.port} in ${secondsSince(startedAtMs)}`);
-  return supervise(running, () => run(service), say);
+  const starts = services.map(async (service) => {
+    const running = await run(service);
+    await untilReady(running, `http://127.0.0.1:${service.port}/readyz`, readyDeadlineMs);
+    return supervise(running, () => run(service), say);
+  });
+  const stop = async () => {
+    const settled = await Promise.allSettled(starts);
+    const started = settled.filter((one) => one.status === 'fulfilled').map(({ value }) => value);
+    await Promise.all(started.map((one) => one.stop()));
+  };
+  await Promise.all(starts).catch(async (error: unknown) => {
+    await stop();
+    throw error;
+  });
+  const ports = services.map(({ port }) => port).join(', ');
+  say(name, `ready on 127.0.0.1:${ports} in ${secondsSince(startedAtMs)}`);
+  return { stop };
 }
 
 async function run({ name, folder, args, env, port }: Service): Promise<RunningProcess> {

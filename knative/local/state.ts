@@ -5,6 +5,7 @@ import { randomBytes } from 'node:crypto';
 import { linkSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { identityOf } from './process-identity.ts';
+import type { Kind } from './topology.ts';
 
 export interface State {
   readonly ports: Readonly<Record<string, number>>;
@@ -29,6 +30,33 @@ export interface ProcessNote {
 export interface Running extends ProcessNote {
   /** How programs beside the functions reach what runs. */
   readonly env: Readonly<Record<string, string>>;
+  /** All that is kept running, in the order in which it was started. */
+  readonly processes: readonly ProcessEntry[];
+}
+
+/** Its pid is in the file `pid` of its folder: another one after each restart, none meanwhile. */
+export interface ProcessEntry {
+  /** `kafka`, or `kafka-2` where there are several. */
+  readonly name: string;
+  readonly kind: Kind;
+  /** From 1. */
+  readonly index: number;
+  readonly folder: string;
+  /** On 127.0.0.1. */
+  readonly port: number;
+  /** Of an instance of a function. */
+  readonly metricsPort?: number;
+}
+
+/** The pid of one that runs; undefined while it does not. */
+export function pidOf({ folder }: Pick<ProcessEntry, 'folder'>): number | undefined {
+  try {
+    const [, pid = '', identity] =
+      /^(\d+) (.+)$/m.exec(readFileSync(join(folder, 'pid'), 'utf8')) ?? [];
+    return isAlive({ pid: Number(pid), identity }) ? Number(pid) : undefined;
+  } catch {
+    return undefined;
+  }
 }
 
 const root = resolve(import.meta.dirname, '../..');

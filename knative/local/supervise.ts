@@ -1,6 +1,8 @@
 // Keeps a process running: when it ends without being told to, it is started again after a pause
-// that grows while it keeps ending.
+// that grows while it keeps ending, and once there is no file `down` in its folder any more.
 
+import { existsSync } from 'node:fs';
+import { dirname, join } from 'node:path';
 import { setTimeout } from 'node:timers/promises';
 import type { RunningProcess } from './process.ts';
 import type { Say } from './say.ts';
@@ -11,6 +13,7 @@ export interface Supervised {
 }
 
 const longestPauseMs = 10_000;
+const lookEveryMs = 100;
 /** Who ran this long had started well: the next pause is short again. */
 const wellAfterMs = 30_000;
 
@@ -37,6 +40,7 @@ export function supervise(
       say(name, `ended with status ${status}; starts again in ${pause} (${current.logFile})`);
       await setTimeout(pauseMs, undefined, { signal: stopped.signal }).catch(() => undefined);
       pauseMs = Math.min(pauseMs * 2, longestPauseMs);
+      await whileDown(current);
       if (isStopped()) return;
       try {
         current = await startAgain();
@@ -45,6 +49,13 @@ export function supervise(
         say(name, error instanceof Error ? error.message : String(error));
       }
     }
+  }
+
+  /** An outage that somebody wants to last. */
+  async function whileDown({ logFile }: RunningProcess): Promise<void> {
+    const down = join(dirname(logFile), 'down');
+    if (existsSync(down)) say(name, `stays down while there is ${down}`);
+    while (existsSync(down) && !isStopped()) await setTimeout(lookEveryMs);
   }
 
   const watching = watch();

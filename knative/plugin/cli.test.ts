@@ -770,7 +770,10 @@ describe('which system is meant', () => {
   const nothing = { SECKILL_URL: '', SECKILL_JWT_KEY: '' };
   const runLocally = (identity: string | undefined) => {
     const env = { SECKILL_URL: edge.url, SECKILL_JWT_KEY: fakeKey };
-    writeState(folder, { ...readState(folder), running: { pid: process.pid, identity, env } });
+    writeState(folder, {
+      ...readState(folder),
+      running: { pid: process.pid, identity, env, processes: [] },
+    });
   };
 
   test('none: says how to get one', async () => {

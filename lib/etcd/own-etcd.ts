@@ -7,6 +7,7 @@ import { setTimeout as pause } from 'node:timers/promises';
 import { choosePort } from '#knative/local/ports.ts';
 import { type RunningProcess, startProcess } from '#knative/local/process.ts';
 import { etcd } from '#knative/local/stores/etcd.ts';
+import { soleSite } from '#knative/local/stores/store.ts';
 
 export interface OwnEtcd {
   readonly endpoint: string;
@@ -28,12 +29,9 @@ const startTimeoutMs = 15_000;
 /** Starts an etcd on a free port. */
 export async function startOwnEtcd(): Promise<OwnEtcd> {
   const folder = await mkdtemp(join(tmpdir(), 'seckill-etcd-'));
-  const site = {
-    folder: join(folder, 'etcd'),
-    port: await choosePort(),
-    password: '',
-    syncs: false,
-  };
+  const port = await choosePort();
+  const place = { folder: join(folder, 'etcd'), port, password: '', syncs: false };
+  const site = await soleSite('etcd', place);
   const endpoint = etcd.address(site);
   let running: RunningProcess | undefined;
 

@@ -6,8 +6,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { choosePort } from '#knative/local/ports.ts';
 import type { RunningProcess } from '#knative/local/process.ts';
-import { startOne } from '#knative/local/stores/native.ts';
-import type { OwnStores, Store } from '#knative/local/stores/store.ts';
+import { startStore } from '#knative/local/stores/native.ts';
+import { type OwnStores, type Store, soleSite } from '#knative/local/stores/store.ts';
 
 export interface OwnStore {
   readonly address: string;
@@ -26,19 +26,20 @@ export interface OwnStore {
 export async function startOwnStore(store: Store): Promise<OwnStore> {
   const folder = mkdtempSync(join(tmpdir(), 'seckill-own-store-'));
   const port = await choosePort();
+  const place = { folder: join(folder, store.name), port, password: 'of-a-test', syncs: false };
+  const sites = [await soleSite(store.name, place)];
   let running: RunningProcess | undefined;
   const own: OwnStores = {
     folder,
     say: () => undefined,
     throwaway: true,
-    siteOf: ({ name }) =>
-      Promise.resolve({ folder: join(folder, name), port, password: 'of-a-test', syncs: false }),
+    sitesOf: () => Promise.resolve(sites),
     keep: (_name, started) => {
       running = started;
       return Promise.resolve();
     },
   };
-  const address = await startOne(store, own);
+  const address = await startStore(store, own);
   const signal = (name: NodeJS.Signals) => {
     if (running !== undefined) process.kill(running.pid, name);
   };
@@ -50,7 +51,7 @@ export async function startOwnStore(store: Store): Promise<OwnStore> {
     address,
     stop,
     start: async () => {
-      await startOne(store, own);
+      await startStore(store, own);
     },
     freeze: () => {
       signal('SIGSTOP');

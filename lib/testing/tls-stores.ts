@@ -114,8 +114,7 @@ export async function kafkaWithTls(
     `ssl.keystore.type=PEM`,
     'ssl.truststore.type=PEM',
     `ssl.truststore.location=${caFile}`,
-    'listener.security.protocol.map=PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT,SECURE:SASL_SSL',
-    'inter.broker.listener.name=PLAINTEXT',
+    'listener.security.protocol.map=CLIENTS:PLAINTEXT,CONTROLLER:PLAINTEXT,SECURE:SASL_SSL',
     'sasl.enabled.mechanisms=PLAIN,SCRAM-SHA-512',
     'listener.name.secure.scram-sha-512.sasl.jaas.config=' +
       'org.apache.kafka.common.security.scram.ScramLoginModule required;',
@@ -139,7 +138,7 @@ export async function kafkaWithTls(
           `${await readFile(keyFile, 'utf8')}${await readFile(certFile, 'utf8')}`,
         );
         const text = (await readFile(file, 'utf8'))
-          .replace(/^(listeners=.*)$/m, `$1,SECURE://${broker}`)
+          .replace(/^(listeners=.*127.*)$/m, `$1,SECURE://${broker}`)
           .replace(/^(advertised\.listeners=.*)$/m, `$1,SECURE://${broker}`);
         const more = [...settings, `ssl.keystore.location=${pem}`];
         await writeFile(file, `${text}${more.join('\n')}\n`);

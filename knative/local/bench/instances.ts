@@ -2,12 +2,13 @@
 // how long each waits for the lock.
 
 import { Pool } from 'undici';
+import { startFront } from '../front.ts';
+import { choosePort } from '../ports.ts';
 import { type Bench, compare, type Measure, warmUpSeconds } from './bench.ts';
 import { buyThrough } from './buy.ts';
 import { type Buckets, bucketsBetween, quantileOf, readBuckets } from './histogram.ts';
 import { openSale, tokenOf, verify } from './operate.ts';
 import { readOutcomes } from './outcomes.ts';
-import { startRoundRobin } from './round-robin.ts';
 import { leastShareOf, type Row, rateRow } from './row.ts';
 import { buyOne, steadily } from './steady.ts';
 import type { Running, System } from './system.ts';
@@ -62,16 +63,20 @@ async function contending(
   await openSale(system, product);
   const instances = [system.purchase];
   while (instances.length < count) instances.push(await system.addInstance('purchase'));
-  const roundRobin = await startRoundRobin(instances.map(({ url }) => url));
+  const front = await startFront(
+    await choosePort(),
+    instances.map(({ url }) => url),
+  );
+  await front.untilAllReady();
   const edge = await system.addInstance('ratelimit-edge', {
-    SECKILL_PURCHASE_URL: roundRobin.url,
+    SECKILL_PURCHASE_URL: front.url,
   });
   const before = await decidedBy(instances);
   const row = await work(edge, instances);
   const decided = (await decidedBy(instances)).map((sum, at) => sum - (before[at] ?? 0));
   say(product, `decided by each instance: ${decided.join(', ')}`);
   await edge.stop();
-  await roundRobin.stop();
+  await front.stop();
   for (const instance of instances.slice(1)) await instance.stop();
   await system.withSinks(() => verify(system, product));
   const leastShare = leastShareOf(decided);

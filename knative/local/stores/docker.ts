@@ -49,7 +49,11 @@ export async function startInContainers(
 ): Promise<string[]> {
   const startedAtMs = performance.now();
   const sited = await Promise.all(
-    stores.map(async (store) => ({ store, site: await own.siteOf(store) })),
+    stores.map(async (store) => {
+      const [site] = await own.sitesOf(store);
+      if (site === undefined) throw new Error(`${store.name} has no site`);
+      return { store, site };
+    }),
   );
   const logFile = join(own.folder, 'docker.log');
   own.say('docker', `starting ${stores.map(({ name }) => name).join(', ')} in containers …`);

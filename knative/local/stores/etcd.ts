@@ -1,11 +1,11 @@
-// A single etcd. It forgets old revisions by itself: locks change hands many times a second.
+// etcd, of one member or several. It forgets old revisions by itself: locks change hands many times
+// a second. What it is told is what its pods are (knative/stores/etcd).
 
 import { mkdir } from 'node:fs/promises';
 import { findProgram } from './programs.ts';
 import { checkTimeoutMs, type Store } from './store.ts';
 
-// A member that is alone talks to no peer: any port will do, and it may change.
-const peerUrl = 'http://127.0.0.1:0';
+const local = (port: number) => `http://127.0.0.1:${port}`;
 
 export const etcd: Store = {
   name: 'etcd',
@@ -16,18 +16,23 @@ export const etcd: Store = {
     await mkdir(folder, { recursive: true });
   },
 
-  command({ folder, port, syncs = true }) {
-    const clientUrl = `http://127.0.0.1:${port}`;
+  command({ name, folder, port, peerPort, members, syncs = true }) {
+    const [clientUrl, peerUrl] = [local(port), local(peerPort)];
     const options = {
-      name: 'local',
+      name,
       'data-dir': `${folder}/data`,
       'listen-client-urls': clientUrl,
       'advertise-client-urls': clientUrl,
       'listen-peer-urls': peerUrl,
       'initial-advertise-peer-urls': peerUrl,
-      'initial-cluster': `local=${peerUrl}`,
+      'initial-cluster': members.map((one) => `${one.name}=${local(one.peerPort)}`).join(','),
+      'initial-cluster-state': 'new',
+      'initial-cluster-token': 'seckill',
       'auto-compaction-mode': 'periodic',
       'auto-compaction-retention': '5m',
+      'quota-backend-bytes': '2147483648',
+      'heartbeat-interval': '100',
+      'election-timeout': '1000',
       logger: 'zap',
       'log-level': 'warn',
     };
@@ -35,7 +40,7 @@ export const etcd: Store = {
     return { command: findProgram('etcd'), args: syncs ? args : [...args, '--unsafe-no-fsync'] };
   },
 
-  address: ({ port }) => `http://127.0.0.1:${port}`,
+  address: ({ port }) => local(port),
 
   async check(address) {
     for (const endpoint of address.split(',')) {

@@ -1,16 +1,19 @@
-// One Kafka broker that is its own controller (KRaft). Topics are only made on purpose.
+// Kafka brokers that are their own controllers (KRaft), with the settings that their pods have
+// (knative/stores/kafka), and as many copies of everything as there are brokers. Topics are only
+// made on purpose.
 
-import { randomBytes } from 'node:crypto';
+import { createHash } from 'node:crypto';
 import { existsSync } from 'node:fs';
-import { mkdir, rename, rm, writeFile } from 'node:fs/promises';
+import { mkdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
+import { resolve } from 'node:path';
 import { Kafka, logLevel } from 'kafkajs';
-import { choosePort } from '../ports.ts';
 import { fetchKafka, kafkaJarsFolder } from './kafka-jars.ts';
 import { findProgram, runProgram } from './programs.ts';
 import { checkTimeoutMs, type Store, type StoreSite } from './store.ts';
 
 const quickJava = ['-XX:+UseSerialGC', '-XX:TieredStopAtLevel=1', '-Xshare:auto'];
 const brokerJava = ['-Xmx512m', '-XX:+UseSerialGC'];
+const podSettings = resolve(import.meta.dirname, '../../stores/kafka/server.properties');
 
 export const kafka: Store = {
   name: 'kafka',
@@ -24,9 +27,8 @@ export const kafka: Store = {
   async prepare(site, say) {
     await mkdir(site.folder, { recursive: true });
     await fetchKafka(`${site.folder}/log`, say);
-    const controllerPort = await choosePort();
-    await writeFile(`${site.folder}/server.properties`, properties(site, 'data', controllerPort));
-    if (!existsSync(`${site.folder}/data`)) await format(site, controllerPort);
+    await writeFile(`${site.folder}/server.properties`, await properties(site, 'data'));
+    if (!existsSync(`${site.folder}/data`)) await format(site);
   },
 
   command({ folder }) {
@@ -57,11 +59,11 @@ export const kafka: Store = {
 };
 
 /** All or nothing: an interrupted first start leaves no half-made data folder behind. */
-async function format(site: StoreSite, controllerPort: number): Promise<void> {
+async function format(site: StoreSite): Promise<void> {
   const { folder } = site;
   const temporary = `${folder}/format.properties`;
   await rm(`${folder}/data.new`, { recursive: true, force: true });
-  await writeFile(temporary, properties(site, 'data.new', controllerPort));
+  await writeFile(temporary, await properties(site, 'data.new'));
   await runProgram(
     findProgram('java'),
     [
@@ -70,7 +72,7 @@ async function format(site: StoreSite, controllerPort: number): Promise<void> {
       'kafka.tools.StorageTool',
       'format',
       '-t',
-      clusterId(),
+      clusterId(site),
       '-c',
       temporary,
     ],
@@ -80,10 +82,12 @@ async function format(site: StoreSite, controllerPort: number): Promise<void> {
   await rename(`${folder}/data.new`, `${folder}/data`);
 }
 
-/** A UUID as Kafka writes it; one that began with a dash would be taken for an option. */
-function clusterId(): string {
-  const id = randomBytes(16).toString('base64url');
-  return id.startsWith('-') ? clusterId() : id;
+/** The same for all brokers of a runtime, by a secret of its own: a UUID as Kafka writes it. */
+function clusterId({ password }: StoreSite): string {
+  const id = createHash('sha256').update(`kafka ${password}`).digest().subarray(0, 16);
+  // One that began with a dash would be taken for an option.
+  id.writeUInt8(id.readUInt8() & 0x7f);
+  return id.toString('base64url');
 }
 
 function classPath(): string[] {
@@ -95,24 +99,30 @@ function classPath(): string[] {
   ];
 }
 
-function properties({ folder, port }: StoreSite, data: string, controllerPort: number): string {
-  const settings = {
-    'process.roles': 'broker,controller',
-    'node.id': '1',
-    'controller.quorum.voters': `1@127.0.0.1:${controllerPort}`,
-    'controller.listener.names': 'CONTROLLER',
-    listeners: `PLAINTEXT://127.0.0.1:${port},CONTROLLER://127.0.0.1:${controllerPort}`,
-    'advertised.listeners': `PLAINTEXT://127.0.0.1:${port}`,
+async function properties(site: StoreSite, data: string): Promise<string> {
+  const { folder, name, port, peerPort, members } = site;
+  const copies = String(members.length);
+  const acknowledged = String(Math.ceil((members.length + 1) / 2));
+  const voters = members.map((one, index) => `${index + 1}@127.0.0.1:${one.peerPort}`);
+  const own = {
+    'node.id': String(members.findIndex((one) => one.name === name) + 1),
+    'controller.quorum.voters': voters.join(','),
+    listeners: `CLIENTS://127.0.0.1:${port},CONTROLLER://127.0.0.1:${peerPort}`,
+    'advertised.listeners': `CLIENTS://127.0.0.1:${port}`,
     'log.dirs': `${folder}/${data}`,
-    'auto.create.topics.enable': 'false',
-    'group.initial.rebalance.delay.ms': '0',
-    'offsets.topic.replication.factor': '1',
+    'default.replication.factor': copies,
+    'min.insync.replicas': acknowledged,
+    'offsets.topic.replication.factor': copies,
+    'transaction.state.log.replication.factor': copies,
+    'transaction.state.log.min.isr': acknowledged,
+    'share.coordinator.state.topic.replication.factor': copies,
+    'share.coordinator.state.topic.min.isr': acknowledged,
+    // Fewer than in a cluster, and nobody waits: this is one machine, and tests begin all the time.
     'offsets.topic.num.partitions': '4',
-    'transaction.state.log.replication.factor': '1',
-    'transaction.state.log.min.isr': '1',
     'transaction.state.log.num.partitions': '4',
+    'group.initial.rebalance.delay.ms': '0',
   };
-  return Object.entries(settings)
-    .map(([name, value]) => `${name}=${value}\n`)
-    .join('');
+  const lines = Object.entries(own).map(([key, value]) => `${key}=${value}\n`);
+  // Of a setting that is there twice, Java takes the later one.
+  return `${await readFile(podSettings, 'utf8')}\n${lines.join('')}`;
 }

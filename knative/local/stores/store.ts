@@ -1,6 +1,7 @@
 // What the local runtime must know of a store to run one on this machine; each store says it in
 // a module of its own, and `stores.ts` does the rest the same way for all.
 
+import { choosePort } from '../ports.ts';
 import type { RunningProcess } from '../process.ts';
 import type { Say } from '../say.ts';
 import type { Program } from './programs.ts';
@@ -13,12 +14,21 @@ export type StoreVariable =
   | 'SECKILL_KAFKA_BROKERS'
   | 'SECKILL_MYSQL_URL';
 
-/** Where one store of our own lives. */
-export interface StoreSite {
+/** One process of a store of our own; several are one store. */
+export interface Member {
+  readonly name: string;
+  /** Where clients reach it, on 127.0.0.1. */
+  readonly port: number;
+  /** Where the members reach each other. */
+  readonly peerPort: number;
+}
+
+/** Where one of them lives. */
+export interface StoreSite extends Member {
+  /** All of the store, in their order, this one among them. */
+  readonly members: readonly Member[];
   /** Its data, its log and its pid; nobody else writes there. */
   readonly folder: string;
-  /** On 127.0.0.1. */
-  readonly port: number;
   /** Of the user `seckill`, where the store has users. */
   readonly password: string;
   /**
@@ -40,10 +50,21 @@ export interface Store {
   readonly prepare: (site: StoreSite, say: (text: string) => void) => Promise<void>;
   /** How to run it in the foreground. */
   readonly command: (site: StoreSite) => { command: string; args: string[] };
-  /** The variable's value for a store of our own. */
-  readonly address: (site: StoreSite) => string;
+  /** The variable's value for one member; of several, one after the other with a comma between. */
+  readonly address: (site: Member & Pick<StoreSite, 'password'>) => string;
   /** Resolves when the store at this address does its work; rejects with why it doesn't. */
   readonly check: (address: string) => Promise<void>;
+  /** Makes one store of several members that all answer; does nothing where they are one. */
+  readonly unite?: (addresses: readonly string[]) => Promise<void>;
+}
+
+/** The site of a store of one member. */
+export async function soleSite(
+  name: string,
+  place: Omit<StoreSite, 'members' | 'name' | 'peerPort'>,
+): Promise<StoreSite> {
+  const member = { name, port: place.port, peerPort: await choosePort() };
+  return { ...place, ...member, members: [member] };
 }
 
 /** What those that start stores of ours share. */
@@ -54,10 +75,10 @@ export interface OwnStores {
   readonly throwaway: boolean;
   /** How long what a killed run left may take to end by itself. */
   readonly leftoverWaitMs?: number | undefined;
-  /** Chooses where a store will live. */
-  readonly siteOf: (store: Store) => Promise<StoreSite>;
+  /** Where a store's members live: chosen once. */
+  readonly sitesOf: (store: Store) => Promise<readonly StoreSite[]>;
   /** Takes charge of a process; ends it at once where we are stopping already. */
-  readonly keep: (name: StoreName | 'docker', started: RunningProcess) => Promise<void>;
+  readonly keep: (name: string, started: RunningProcess) => Promise<void>;
 }
 
 /** How long a check waits for one answer. */

@@ -2,27 +2,33 @@
 // others run in containers where a Docker engine answers, else as programs of this machine. All
 // of ours end with us, however we end.
 
+import { existsSync } from 'node:fs';
 import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
-import { choosePort } from '../ports.ts';
+import { choosePort, isFree } from '../ports.ts';
 import type { RunningProcess } from '../process.ts';
 import type { Say } from '../say.ts';
+import { namesOf } from '../topology.ts';
 import { engineAnswers, startInContainers } from './docker.ts';
 import { etcd } from './etcd.ts';
 import { messageOf, untilHealthy } from './healthy.ts';
 import { kafka } from './kafka.ts';
 import { mysql } from './mysql.ts';
-import { startNatively, startOne } from './native.ts';
+import { startMember, startNatively } from './native.ts';
 import { redis } from './redis.ts';
-import type { OwnStores, Store, StoreName, StoreVariable } from './store.ts';
+import type { Member, OwnStores, Store, StoreName, StoreSite, StoreVariable } from './store.ts';
 
 export const allStores: readonly Store[] = [redis, etcd, kafka, mysql];
 
 export interface StoresOptions {
-  /** Each store of ours gets a folder of its name in it. */
+  /** Each process of ours gets a folder of its name in it. */
   readonly folder: string;
+  /** Of how many processes a store of ours is; one where not said. */
+  readonly counts?: Partial<Record<StoreName, number>>;
   /** Ports to take where they are free. */
-  readonly ports?: Partial<Record<StoreName, number>>;
+  readonly ports?: Readonly<Record<string, number>>;
+  /** Told which ports they take, before anything is stored by them. */
+  readonly remember?: (ports: Readonly<Record<string, number>>) => void;
   /** Of MySQL's user: letters, digits, `-` and `_`. */
   readonly password: string;
   /** Where stores may be named already: `process.env`. */
@@ -40,17 +46,19 @@ export interface StoresOptions {
 
 export interface RunningStores {
   readonly env: Readonly<Record<StoreVariable, string>>;
-  /** The ports of those that are ours. */
-  readonly ports: Readonly<Partial<Record<StoreName, number>>>;
-  /** The processes of ours: a store's own, or the one that holds all containers. */
-  readonly processes: ReadonlyMap<StoreName | 'docker', RunningProcess>;
+  /** The ports of those that are ours, to be found again at the next start. */
+  readonly ports: Readonly<Record<string, number>>;
+  /** Where ours live. */
+  readonly sites: ReadonlyMap<StoreName, readonly StoreSite[]>;
+  /** The processes of ours by their names, or `docker`: the one that holds all containers. */
+  readonly processes: ReadonlyMap<string, RunningProcess>;
 }
 
 export interface Stores {
   /** Resolves when all four answer; else rejects, ours stopped, with which did not and why. */
   start(): Promise<RunningStores>;
-  /** Starts one of ours again that has ended, where it was; resolves when it answers. */
-  startAgain(name: StoreName): Promise<RunningProcess>;
+  /** Starts a process of ours again that has ended, where it was; resolves when it answers. */
+  startAgain(name: string): Promise<RunningProcess>;
   /** Stops ours, also while `start` is still under way. */
   stop(): Promise<void>;
 }
@@ -58,9 +66,10 @@ export interface Stores {
 const givenDeadlineMsByDefault = 10_000;
 
 export function createStores(options: StoresOptions): Stores {
-  const { folder, given, say, throwaway = false, syncs = true } = options;
-  const processes = new Map<StoreName | 'docker', RunningProcess>();
-  const ports: Partial<Record<StoreName, number>> = {};
+  const { folder, given, say, throwaway = false } = options;
+  const processes = new Map<string, RunningProcess>();
+  const ports: Record<string, number> = {};
+  const sites = new Map<StoreName, readonly StoreSite[]>();
   let stopping = false;
 
   const own: OwnStores = {
@@ -68,10 +77,12 @@ export function createStores(options: StoresOptions): Stores {
     say,
     throwaway,
     leftoverWaitMs: options.leftoverWaitMs,
-    async siteOf({ name }) {
-      const port = await choosePort(ports[name] ?? options.ports?.[name]);
-      ports[name] = port;
-      return { folder: join(folder, name), port, password: options.password, syncs };
+    async sitesOf({ name }) {
+      const known = sites.get(name);
+      if (known !== undefined) return known;
+      const chosen = await chooseSites(name, options, ports);
+      sites.set(name, chosen);
+      return chosen;
     },
     async keep(name, started) {
       processes.set(name, started);
@@ -84,31 +95,31 @@ export function createStores(options: StoresOptions): Stores {
     const ours = allStores.filter((store) => !named.includes(store));
     const useNamed = (store: Store) => useGiven(store, options);
     try {
+      await Promise.all(ours.map(own.sitesOf));
+      options.remember?.(ports);
       const [givenAddresses, ownAddresses] = await Promise.all([
         Promise.all(named.map(useNamed)),
-        startOwn(ours, own),
+        startOwn(ours, own, options.counts),
       ]);
       const env = Object.fromEntries([
         ...named.map(({ variable }, index) => [variable, givenAddresses[index]]),
         ...ours.map(({ variable }, index) => [variable, ownAddresses[index]]),
       ]) as Record<StoreVariable, string>;
-      return { env, ports, processes };
+      return { env, ports, sites, processes };
     } catch (error) {
       await stop();
       throw error;
     }
   }
 
-  async function startAgain(name: StoreName): Promise<RunningProcess> {
-    const store = allStores.find((one) => one.name === name);
-    const before = ports[name];
-    if (store === undefined || before === undefined) throw new Error(`${name} is not ours`);
-    await startOne(store, own);
-    const started = processes.get(name);
-    if (started === undefined || ports[name] !== before) {
-      throw new Error(`${name} could not get its port ${before} again`);
+  async function startAgain(name: string): Promise<RunningProcess> {
+    for (const store of allStores) {
+      const site = sites.get(store.name)?.find((one) => one.name === name);
+      if (site === undefined) continue;
+      if (await isFree(site.port)) return startMember(store, site, own);
+      throw new Error(`${name} could not get its port ${site.port} again`);
     }
-    return started;
+    throw new Error(`${name} is not ours`);
   }
 
   async function stop(): Promise<void> {
@@ -120,9 +131,63 @@ export function createStores(options: StoresOptions): Stores {
   return { start, startAgain, stop };
 }
 
-async function startOwn(stores: readonly Store[], own: OwnStores): Promise<string[]> {
+async function startOwn(
+  stores: readonly Store[],
+  own: OwnStores,
+  counts: StoresOptions['counts'] = {},
+): Promise<string[]> {
   if (stores.length === 0) return [];
-  return (await engineAnswers()) ? startInContainers(stores, own) : startNatively(stores, own);
+  // docker-compose.yml has one of each.
+  const isSingle = Object.values(counts).every((count) => count === 1);
+  const inContainers = isSingle && (await engineAnswers());
+  return inContainers ? startInContainers(stores, own) : startNatively(stores, own);
+}
+
+/** A site for each process of a store; what has to be found again is added to `ports`. */
+async function chooseSites(
+  store: StoreName,
+  { folder, counts, ports: before, password, syncs = true }: StoresOptions,
+  ports: Record<string, number>,
+): Promise<StoreSite[]> {
+  const names = namesOf(store, counts?.[store] ?? 1);
+  const isAlone = names.length === 1;
+  const choose = isAlone ? choosePort : (port?: number) => chooseAgain(port, names, folder);
+  const members: Member[] = await Promise.all(
+    names.map(async (name) => ({
+      name,
+      port: await choose(before?.[name]),
+      peerPort: await choose(before?.[peerPortOf(name)]),
+    })),
+  );
+  for (const { name, port, peerPort } of members) {
+    ports[name] = port;
+    if (!isAlone) ports[peerPortOf(name)] = peerPort;
+  }
+  return members.map((member) => {
+    return { ...member, members, folder: join(folder, member.name), password, syncs };
+  });
+}
+
+function peerPortOf(name: string): string {
+  return `${name}:peer`;
+}
+
+/** Members know each other by their ports, and what they have stored is of those. */
+async function chooseAgain(
+  before: number | undefined,
+  names: readonly string[],
+  folder: string,
+): Promise<number> {
+  const port = await choosePort(before);
+  const hasData = names.some((name) => existsSync(join(folder, name, 'data')));
+  if (!hasData || port === before) return port;
+  const [first, last] = [names[0], names.at(-1)];
+  const why =
+    before === undefined
+      ? `It is not known any more by which ports ${first} to ${last} know each other.`
+      : `Port ${before} of 127.0.0.1 is taken, by which ${first} to ${last} know one of them.`;
+  const what = before === undefined ? '' : 'end what listens there, or ';
+  throw new Error(`${why}\nWhat to do: ${what}remove ${folder} to start afresh.`);
 }
 
 async function useGiven(store: Store, options: StoresOptions): Promise<string> {

@@ -12,11 +12,11 @@ export async function sourceOf({ io, surroundings }: Invocation): Promise<Source
   const { env, interrupted } = io;
   const { cluster, kube } = surroundings;
   const folder = stateFolder(env.SECKILL_STATE_DIR ?? '');
-  const { running, ports } = readState(folder);
+  const { running } = readState(folder);
   const asked = (env.SECKILL_URL ?? '').replace(/\/+$/, '');
   const isAnother = asked !== '' && asked !== running?.env.SECKILL_URL;
   const isLocal = cluster !== 'named' && !isAnother && running !== undefined && isAlive(running);
-  if (isLocal) return localSource({ folder, ports }, interrupted);
+  if (isLocal) return localSource({ folder, processes: running.processes }, interrupted);
   if (cluster === undefined) {
     throw new CliError(
       'no system can be looked at: start one here with `npm start`, or name a cluster with ' +

@@ -37,15 +37,13 @@ beforeEach(async () => {
   });
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
   const { port } = server.address() as AddressInfo;
-  const ports = Object.fromEntries(
-    functionNames.flatMap((name) => [
-      [name, port],
-      [`${name}:metrics`, port],
-    ]),
-  );
+  const processes = functionNames.map((name) => {
+    return { ...{ name, kind: name, index: 1, folder }, ...{ port, metricsPort: port } };
+  });
   const { pid } = process;
-  const running = { pid, identity: identityOf(pid), env: { SECKILL_URL: 'http://127.0.0.1:1' } };
-  writeState(folder, { ...readState(folder), ports, running });
+  const env = { SECKILL_URL: 'http://127.0.0.1:1' };
+  const running = { pid, identity: identityOf(pid), env, processes };
+  writeState(folder, { ...readState(folder), running });
 });
 afterEach(async () => {
   server.closeAllConnections();

@@ -25,6 +25,7 @@ const programs = {
     '--config',
     'knative/local/faults/vitest.config.ts',
   ],
+  'test:nodes': ['knative/local/nodes/main.ts'],
   'test:knative': ['knative/e2e/main.ts'],
 };
 

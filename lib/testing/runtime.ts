@@ -2,12 +2,13 @@
 // in a folder of its own, as `npm start` would run it.
 
 import { execFile } from 'node:child_process';
-import { readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { rmSync, writeFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { setTimeout } from 'node:timers/promises';
 import { createRuntime } from '#knative/local/runtime.ts';
-import { readState } from '#knative/local/state.ts';
-import type { StoreName } from '#knative/local/stores/store.ts';
+import type { Say } from '#knative/local/say.ts';
+import { type ProcessEntry, pidOf, readState } from '#knative/local/state.ts';
+import type { Nodes } from '#knative/local/topology.ts';
 import { uniqueName } from './unique.ts';
 
 export interface TestRuntime {
@@ -19,9 +20,11 @@ export interface TestRuntime {
   readonly ports: Readonly<Record<string, number>>;
   /** Runs `kn-seckill` against this system. */
   cli(...args: readonly string[]): Promise<CliResult>;
-  /** Ends a store's process and keeps it down until `bringUp`. */
-  takeDown(store: StoreName): void;
-  bringUp(store: StoreName): void;
+  /** All that is kept running. */
+  readonly processes: readonly ProcessEntry[];
+  /** Kills a process with -9 and keeps it down until `bringUp`. */
+  takeDown(name: string): void;
+  bringUp(name: string): void;
   stop(): Promise<void>;
 }
 
@@ -34,21 +37,31 @@ export interface CliResult {
 const root = resolve(import.meta.dirname, '../..');
 const program = join(root, 'knative/plugin/kn-seckill');
 
+export interface TestRuntimeOptions {
+  readonly nodes?: Nodes;
+  /** Told of progress as it is made. */
+  readonly say?: Say;
+}
+
 /**
  * Starts everything, with these variables besides its own; what was said on the way is in the
  * rejection where something failed.
  */
 export async function startTestRuntime(
   given: Readonly<Record<string, string>> = {},
+  { nodes = 1, say }: TestRuntimeOptions = {},
 ): Promise<TestRuntime> {
   const folder = join(root, '.seckill', uniqueName('runtime-'));
   const said: string[] = [];
   const runtime = createRuntime({
-    folder,
+    ...{ folder, nodes },
     state: readState(folder),
     // Nothing is given: neither the stores of the other tests nor their keys.
     given: { PATH: process.env.PATH, PORT: '0', ...given },
-    say: (part, text) => said.push(`${part} ${text}`),
+    say(part, text) {
+      said.push(`${part} ${text}`);
+      say?.(part, text);
+    },
   });
   const stop = async () => {
     await runtime.stop();
@@ -58,21 +71,25 @@ export async function startTestRuntime(
     await stop();
     throw new Error(`the runtime did not start:\n${said.join('\n')}`, { cause: error });
   });
+  const entryOf = (name: string): ProcessEntry => {
+    const found = running.processes.find((one) => one.name === name);
+    if (found === undefined) throw new Error(`there is no process ${name}`);
+    return found;
+  };
   return {
     env: running.env,
     url: String(running.env.SECKILL_URL),
-    ports: running.ports,
+    ...{ ports: running.ports, processes: running.processes },
     stop,
     cli: (...args) => runCli(args, running.env),
-    takeDown(store) {
-      writeFileSync(join(folder, store, 'down'), '');
-      process.kill(
-        Number(readFileSync(join(folder, store, 'pid'), 'utf8').split(/\s/)[0]),
-        'SIGKILL',
-      );
+    takeDown(name) {
+      const entry = entryOf(name);
+      writeFileSync(join(entry.folder, 'down'), '');
+      const pid = pidOf(entry);
+      if (pid !== undefined) process.kill(pid, 'SIGKILL');
     },
-    bringUp(store) {
-      rmSync(join(folder, store, 'down'));
+    bringUp(name) {
+      rmSync(join(entryOf(name).folder, 'down'));
     },
   };
 }

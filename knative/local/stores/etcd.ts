@@ -3,7 +3,7 @@
 
 import { mkdir } from 'node:fs/promises';
 import { findProgram } from './programs.ts';
-import { checkTimeoutMs, type Store } from './store.ts';
+import { checkTimeoutMs, type Store, type StoreSite } from './store.ts';
 
 const local = (port: number) => `http://127.0.0.1:${port}`;
 
@@ -16,27 +16,9 @@ export const etcd: Store = {
     await mkdir(folder, { recursive: true });
   },
 
-  command({ name, folder, port, peerPort, members, syncs = true }) {
-    const [clientUrl, peerUrl] = [local(port), local(peerPort)];
-    const options = {
-      name,
-      'data-dir': `${folder}/data`,
-      'listen-client-urls': clientUrl,
-      'advertise-client-urls': clientUrl,
-      'listen-peer-urls': peerUrl,
-      'initial-advertise-peer-urls': peerUrl,
-      'initial-cluster': members.map((one) => `${one.name}=${local(one.peerPort)}`).join(','),
-      'initial-cluster-state': 'new',
-      'initial-cluster-token': 'seckill',
-      'auto-compaction-mode': 'periodic',
-      'auto-compaction-retention': '5m',
-      'quota-backend-bytes': '2147483648',
-      'heartbeat-interval': '100',
-      'election-timeout': '1000',
-      logger: 'zap',
-      'log-level': 'warn',
-    };
-    const args = Object.entries(options).map(([name, value]) => `--${name}=${value}`);
+  command(site) {
+    const args = Object.entries(memberOptions(site)).map(([name, value]) => `--${name}=${value}`);
+    const { syncs = true } = site;
     return { command: findProgram('etcd'), args: syncs ? args : [...args, '--unsafe-no-fsync'] };
   },
 
@@ -52,3 +34,26 @@ export const etcd: Store = {
     }
   },
 };
+
+/** What a member is told, by the names of its flags. */
+export function memberOptions(site: StoreSite): Record<string, string> {
+  const { name, folder, port, peerPort, members } = site;
+  return {
+    name,
+    'data-dir': `${folder}/data`,
+    'listen-client-urls': local(port),
+    'advertise-client-urls': local(port),
+    'listen-peer-urls': local(peerPort),
+    'initial-advertise-peer-urls': local(peerPort),
+    'initial-cluster': members.map((one) => `${one.name}=${local(one.peerPort)}`).join(','),
+    'initial-cluster-state': 'new',
+    'initial-cluster-token': 'seckill',
+    'auto-compaction-mode': 'periodic',
+    'auto-compaction-retention': '5m',
+    'quota-backend-bytes': '2147483648',
+    'heartbeat-interval': '100',
+    'election-timeout': '1000',
+    logger: 'zap',
+    'log-level': 'warn',
+  };
+}

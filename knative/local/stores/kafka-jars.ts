@@ -38,6 +38,16 @@ export function kafkaJarsFolder(): string {
   return join(cache === '' ? join(homedir(), '.cache') : cache, 'seckill', `kafka-${kafkaVersion}`);
 }
 
+/** How Java finds them, and what they log: warnings. */
+export function classPath(): string[] {
+  return [
+    '-Dorg.slf4j.simpleLogger.defaultLogLevel=warn',
+    '-Dorg.slf4j.simpleLogger.showDateTime=true',
+    '-cp',
+    `${kafkaJarsFolder()}/*`,
+  ];
+}
+
 /** Downloads the jars unless they are there. Rejects with Maven's last words. */
 export async function fetchKafka(logFile: string, say: (text: string) => void): Promise<void> {
   const folder = kafkaJarsFolder();

@@ -2,16 +2,15 @@
 // (knative/stores/kafka), and as many copies of everything as there are brokers. Topics are only
 // made on purpose.
 
-import { createHash } from 'node:crypto';
 import { existsSync } from 'node:fs';
-import { mkdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
+import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { resolve } from 'node:path';
 import { Kafka, logLevel } from 'kafkajs';
-import { fetchKafka, kafkaJarsFolder } from './kafka-jars.ts';
-import { findProgram, runProgram } from './programs.ts';
+import { format } from './kafka-format.ts';
+import { classPath, fetchKafka } from './kafka-jars.ts';
+import { findProgram } from './programs.ts';
 import { checkTimeoutMs, type Store, type StoreSite } from './store.ts';
 
-const quickJava = ['-XX:+UseSerialGC', '-XX:TieredStopAtLevel=1', '-Xshare:auto'];
 const brokerJava = ['-Xmx512m', '-XX:+UseSerialGC'];
 const podSettings = resolve(import.meta.dirname, '../../stores/kafka/server.properties');
 
@@ -27,8 +26,11 @@ export const kafka: Store = {
   async prepare(site, say) {
     await mkdir(site.folder, { recursive: true });
     await fetchKafka(`${site.folder}/log`, say);
-    await writeFile(`${site.folder}/server.properties`, await properties(site, 'data'));
-    if (!existsSync(`${site.folder}/data`)) await format(site);
+    await writeFile(`${site.folder}/server.properties`, await properties(site));
+    if (!existsSync(`${site.folder}/data`)) {
+      const nodeId = indexOf(site) + 1;
+      await format({ ...site, nodeId, logFile: `${site.folder}/log` });
+    }
   },
 
   command({ folder }) {
@@ -58,58 +60,21 @@ export const kafka: Store = {
   },
 };
 
-/** All or nothing: an interrupted first start leaves no half-made data folder behind. */
-async function format(site: StoreSite): Promise<void> {
-  const { folder } = site;
-  const temporary = `${folder}/format.properties`;
-  await rm(`${folder}/data.new`, { recursive: true, force: true });
-  await writeFile(temporary, await properties(site, 'data.new'));
-  await runProgram(
-    findProgram('java'),
-    [
-      ...quickJava,
-      ...classPath(),
-      'kafka.tools.StorageTool',
-      'format',
-      '-t',
-      clusterId(site),
-      '-c',
-      temporary,
-    ],
-    `${folder}/log`,
-  );
-  await rm(temporary);
-  await rename(`${folder}/data.new`, `${folder}/data`);
+function indexOf({ name, members }: StoreSite): number {
+  return members.findIndex((one) => one.name === name);
 }
 
-/** The same for all brokers of a runtime, by a secret of its own: a UUID as Kafka writes it. */
-function clusterId({ password }: StoreSite): string {
-  const id = createHash('sha256').update(`kafka ${password}`).digest().subarray(0, 16);
-  // One that began with a dash would be taken for an option.
-  id.writeUInt8(id.readUInt8() & 0x7f);
-  return id.toString('base64url');
-}
-
-function classPath(): string[] {
-  return [
-    '-Dorg.slf4j.simpleLogger.defaultLogLevel=warn',
-    '-Dorg.slf4j.simpleLogger.showDateTime=true',
-    '-cp',
-    `${kafkaJarsFolder()}/*`,
-  ];
-}
-
-async function properties(site: StoreSite, data: string): Promise<string> {
-  const { folder, name, port, peerPort, members } = site;
+async function properties(site: StoreSite): Promise<string> {
+  const { folder, port, peerPort, members } = site;
   const copies = String(members.length);
   const acknowledged = String(Math.ceil((members.length + 1) / 2));
   const voters = members.map((one, index) => `${index + 1}@127.0.0.1:${one.peerPort}`);
   const own = {
-    'node.id': String(members.findIndex((one) => one.name === name) + 1),
+    'node.id': String(indexOf(site) + 1),
     'controller.quorum.voters': voters.join(','),
     listeners: `CLIENTS://127.0.0.1:${port},CONTROLLER://127.0.0.1:${peerPort}`,
     'advertised.listeners': `CLIENTS://127.0.0.1:${port}`,
-    'log.dirs': `${folder}/${data}`,
+    'log.dirs': `${folder}/data`,
     'default.replication.factor': copies,
     'min.insync.replicas': acknowledged,
     'offsets.topic.replication.factor': copies,

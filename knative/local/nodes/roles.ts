@@ -1,0 +1,138 @@
+// Which process has which part just now, and whether one that was away belongs to the others again.
+
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { Redis } from 'ioredis';
+import { Kafka, logLevel } from 'kafkajs';
+import { ordersTopic, saleKeys } from '#lib/names.ts';
+import type { ProcessEntry } from '../state.ts';
+import type { Kind } from '../topology.ts';
+
+type Processes = readonly ProcessEntry[];
+
+const answerMs = 2_000;
+
+export function ofKind(processes: Processes, kind: Kind): Processes {
+  return processes.filter((one) => one.kind === kind);
+}
+
+/** The one of its kind for which this is so; throws where it is of none. */
+async function whichOf(
+  processes: Processes,
+  kind: Kind,
+  isSo: (one: ProcessEntry) => Promise<boolean>,
+): Promise<ProcessEntry> {
+  for (const one of ofKind(processes, kind)) if (await isSo(one)) return one;
+  throw new Error(`it is told of no ${kind}`);
+}
+
+export function etcdLeader(processes: Processes): Promise<ProcessEntry> {
+  return whichOf(processes, 'etcd', async ({ port }) => {
+    const response = await fetch(`http://127.0.0.1:${port}/v3/maintenance/status`, {
+      method: 'POST',
+      body: '{}',
+      signal: AbortSignal.timeout(answerMs),
+    });
+    const status = (await response.json()) as {
+      readonly header?: { readonly member_id?: string };
+      readonly leader?: string;
+    };
+    return status.leader !== undefined && status.leader === status.header?.member_id;
+  });
+}
+
+/** The master of the node that has the keys of this product's sale. */
+export async function redisMasterOf(
+  processes: Processes,
+  productId: string,
+): Promise<ProcessEntry> {
+  const [any] = ofKind(processes, 'redis');
+  if (any === undefined) throw new Error('there is no Redis');
+  const slot = Number(await askRedis(any, 'CLUSTER', 'KEYSLOT', saleKeys(productId).sale));
+  const slots = (await askRedis(any, 'CLUSTER', 'SLOTS')) as [number, number, [string, number]][];
+  const port = slots.find(([from, to]) => from <= slot && slot <= to)?.[2][1];
+  return whichOf(processes, 'redis', (one) => Promise.resolve(one.port === port));
+}
+
+/** The broker that leads the quorum, as the brokers have written it down. */
+export function kafkaController(processes: Processes): Promise<ProcessEntry> {
+  const states = ofKind(processes, 'kafka').map(({ folder }) => {
+    const file = join(folder, 'data/__cluster_metadata-0/quorum-state');
+    return JSON.parse(readFileSync(file, 'utf8')) as { leaderId: number; leaderEpoch: number };
+  });
+  const [latest] = states.toSorted((a, b) => b.leaderEpoch - a.leaderEpoch);
+  return whichOf(processes, 'kafka', ({ index }) => Promise.resolve(index === latest?.leaderId));
+}
+
+/** A broker that is no controller, and leads partitions of the orders. */
+export async function kafkaLeader(processes: Processes): Promise<ProcessEntry> {
+  const controller = await kafkaController(processes);
+  const partitions = await partitionsOf(processes);
+  const leads = ({ index }: ProcessEntry) => partitions.some(({ leader }) => leader === index);
+  return whichOf(processes, 'kafka', (one) =>
+    Promise.resolve(one.index !== controller.index && leads(one)),
+  );
+}
+
+/** Whether one that runs again does all that it did before, as far as its store tells. */
+export async function belongsAgain(one: ProcessEntry, processes: Processes): Promise<boolean> {
+  switch (one.kind) {
+    case 'kafka': {
+      const partitions = await partitionsOf(processes);
+      return partitions.every(({ isr }) => isr.includes(one.index));
+    }
+    case 'redis': {
+      const replication = String(await askRedis(one, 'INFO', 'replication'));
+      const state = String(await askRedis(one, 'CLUSTER', 'INFO'));
+      const isWhole = state.includes('cluster_state:ok');
+      return isWhole && /role:master|master_link_status:up/.test(replication);
+    }
+    case 'mysql':
+      return true;
+    case 'etcd':
+      return isOk(`http://127.0.0.1:${one.port}/health`);
+    case 'ratelimit-edge':
+    case 'purchase':
+    case 'persist-order':
+    case 'update-rank':
+    case 'source-runner':
+      return isOk(`http://127.0.0.1:${one.port}/readyz`);
+  }
+}
+
+async function isOk(url: string): Promise<boolean> {
+  const response = await fetch(url, { signal: AbortSignal.timeout(answerMs) });
+  await response.body?.cancel();
+  return response.ok;
+}
+
+async function partitionsOf(processes: Processes) {
+  const kafka = new Kafka({
+    clientId: 'seckill-nodes',
+    brokers: ofKind(processes, 'kafka').map(({ port }) => `127.0.0.1:${port}`),
+    logLevel: logLevel.NOTHING,
+    retry: { retries: 5, initialRetryTime: 100 },
+  });
+  const admin = kafka.admin();
+  try {
+    await admin.connect();
+    const { topics } = await admin.fetchTopicMetadata({ topics: [ordersTopic] });
+    return topics.flatMap(({ partitions }) => partitions);
+  } finally {
+    await admin.disconnect();
+  }
+}
+
+async function askRedis({ port }: ProcessEntry, command: string, ...args: string[]) {
+  const client = new Redis(port, '127.0.0.1', {
+    ...{ lazyConnect: true, commandTimeout: answerMs, connectTimeout: answerMs },
+    ...{ maxRetriesPerRequest: 0, retryStrategy: () => null },
+  });
+  client.on('error', () => undefined);
+  try {
+    await client.connect();
+    return await client.call(command, ...args);
+  } finally {
+    client.disconnect();
+  }
+}

@@ -2,7 +2,7 @@
 
 import { quantile } from '#knative/e2e/judge.ts';
 import { isAcceptance, isUnknown, type LoggedPurchase } from './answers.ts';
-import type { AnswerLine, PlannedLoad, Summary } from './run-file.ts';
+import type { AnswerLine, PlannedLoad } from './run-file.ts';
 
 /** Counts are of requests unless they say what else; shares are from 0 to 1. */
 export interface Figures {
@@ -13,7 +13,7 @@ export interface Figures {
   readonly purchases: number;
   /** Purchases that were told what became of them: accepted, or refused for good. */
   readonly told: number;
-  /** Purchases that k6 should have begun and could not. */
+  /** Requests of an open load that k6 should have begun and could not; it counts only some itself. */
   readonly notBegun: number;
   /** Purchases that were accepted, by 202 or, where that was lost, by 200. */
   readonly accepted: number;
@@ -69,7 +69,6 @@ export interface Seen {
   readonly answers: readonly AnswerLine[];
   readonly purchases: readonly LoggedPurchase[];
   readonly rows: readonly OrderRow[];
-  readonly summary: Summary;
   /** Epoch ms. */
   readonly settledAtMs: number;
   /** Epoch ms; of a sale that opened while the load was there. */
@@ -78,7 +77,7 @@ export interface Seen {
 }
 
 export function figuresOf(seen: Seen): Figures {
-  const { load, answers, purchases, rows, summary, opensAtMs, hotUser } = seen;
+  const { load, answers, purchases, rows, opensAtMs, hotUser } = seen;
   const { seconds, lastAtMs } = spanOf(load, answers);
   const counts = countsOf(answers);
   const accepted = purchases.filter(({ told }) => told.kind === 'accepted').length;
@@ -89,7 +88,7 @@ export function figuresOf(seen: Seen): Figures {
     ...{ seconds, requests: answers.length, purchases: purchases.length },
     ...{ accepted, rows: rows.length, ...counts },
     told: purchases.filter(isTold).length,
-    notBegun: summary.metrics['dropped_iterations']?.values['count'] ?? 0,
+    notBegun: Math.max(0, plannedRequests(load) - answers.length),
     offeredPerSecond: perSecond(answers.length),
     acceptedPerSecond: perSecond(accepted),
     rowsPerSecond: perSecond(rows.length),
@@ -118,6 +117,12 @@ function spanOf(load: PlannedLoad, answers: readonly AnswerLine[]) {
   }
   const planned = load.perSecond > 0 ? load.rampSeconds + load.seconds : undefined;
   return { lastAtMs, seconds: planned ?? Math.max(0, (lastAtMs - firstAtMs) / 1_000) };
+}
+
+/** Of an open load; 0 where those before have to be answered first. */
+function plannedRequests(load: PlannedLoad): number {
+  const { perSecond, rampSeconds, seconds, hotPerSecond } = load;
+  return perSecond * (rampSeconds / 2 + seconds) + hotPerSecond * seconds;
 }
 
 function isTold({ told }: LoggedPurchase): boolean {

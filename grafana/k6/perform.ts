@@ -84,7 +84,7 @@ function judge(plan: Plan, { answers, summary }: Played, after: After) {
   const rows: readonly OrderRow[] = [...after.rowsOf.values()].flat();
   const { settledAtMs, rowsOf, verified, opensAt } = after;
   const figures = figuresOf({
-    ...{ load: plan.load, answers, purchases, rows, summary, settledAtMs },
+    ...{ load: plan.load, answers, purchases, rows, settledAtMs },
     opensAtMs: opensAt === undefined ? undefined : Date.parse(opensAt),
     hotUser: plan.load.hotPerSecond > 0 ? after.hotUser : undefined,
   });

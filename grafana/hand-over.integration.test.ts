@@ -53,36 +53,48 @@ async function refuse({ url }: FunctionProcess, times: number): Promise<void> {
   }
 }
 
+/** A request whose last byte is missing: the instance waits for it. `end` sends that. */
+async function aRequestUnderWay({ url, metricsUrl }: FunctionProcess) {
+  const { hostname, port } = new URL(url);
+  const socket = connect(Number(port), hostname);
+  socket.on('error', () => undefined);
+  stops.push(() => Promise.resolve(void socket.destroy()));
+  socket.write('POST / HTTP/1.1\r\nhost: pod\r\ncontent-type: text/plain\r\n');
+  socket.write('content-length: 8\r\n\r\nno even');
+  await until('the request', 10_000, async () =>
+    /^seckill_events_in_flight\{.*\} 1$/m.test(await (await fetch(metricsUrl)).text())
+      ? true
+      : undefined,
+  );
+  return { end: () => socket.write('t') };
+}
+
+async function untilTold(pod: string, count: number): Promise<void> {
+  await until(`${count} at Prometheus`, 10_000, async () =>
+    (await asked(`max_over_time(${refused(pod)}[1h])`)) === count ? true : undefined,
+  );
+}
+
 test('an instance that leaves has told all that it counted, also while it left', async () => {
   const pod = uniqueName('pod-');
   const started = await startPod(pod);
   await refuse(started, 3);
   expect(await asked(`max_over_time(${refused(pod)}[1h])`)).toBe(0);
+  const last = await aRequestUnderWay(started);
   process.kill(started.pid, 'SIGTERM');
+  await untilTold(pod, 3);
+  last.end();
   expect(await started.exited).toBe(0);
-  expect(await asked(`max_over_time(${refused(pod)}[1h])`)).toBe(3);
+  expect(await asked(`max_over_time(${refused(pod)}[1h])`)).toBe(4);
 });
 
 test('one that is killed while it leaves had told what it knew when it was asked to', async () => {
   const pod = uniqueName('pod-');
   const started = await startPod(pod);
   await refuse(started, 2);
-  // A request without an end: the instance waits for it.
-  const { hostname, port } = new URL(started.url);
-  const socket = connect(Number(port), hostname);
-  socket.on('error', () => undefined);
-  stops.push(() => Promise.resolve(void socket.destroy()));
-  socket.write('POST / HTTP/1.1\r\nhost: pod\r\ncontent-type: application/json\r\n');
-  socket.write('content-length: 10\r\n\r\n{');
-  await until('the request', 10_000, async () =>
-    /^seckill_events_in_flight\{.*\} 1$/m.test(await (await fetch(started.metricsUrl)).text())
-      ? true
-      : undefined,
-  );
+  await aRequestUnderWay(started);
   process.kill(started.pid, 'SIGTERM');
-  await until('what was counted', 10_000, async () =>
-    (await asked(`max_over_time(${refused(pod)}[1h])`)) === 2 ? true : undefined,
-  );
+  await untilTold(pod, 2);
   process.kill(started.pid, 'SIGKILL');
   expect(await started.exited).not.toBe(0);
   expect(await asked(`max_over_time(${refused(pod)}[1h])`)).toBe(2);

@@ -63,16 +63,16 @@ test('a sale that was moved to another node is another process’s, and is not s
   expect(await sale.field('sold')).toBe('1');
 });
 
-/** Loses the answers of all nodes that are connected until it is told to cut the connections. */
-function loseAnswers(): () => void {
-  const streams = cluster()
+/** Loses the answers of the node that has the key until it is told to cut the connection. */
+async function loseAnswers(key: string): Promise<() => void> {
+  const [owner] = cluster().slots[await slotOf(key)] ?? [];
+  const node = cluster()
     .nodes('master')
-    .filter(({ status }) => status === 'ready')
-    .map(({ stream }) => stream);
-  for (const stream of streams) stream.removeAllListeners('data');
-  return () => {
-    for (const stream of streams) stream.destroy();
-  };
+    .find(({ options }) => `${options.host ?? ''}:${options.port ?? 0}` === owner);
+  if (node === undefined) throw new Error(`no master has ${key}`);
+  const { stream } = node;
+  stream.removeAllListeners('data');
+  return () => stream.destroy();
 }
 
 // ioredis sends a command to a cluster again when its connection ends before the answer.
@@ -86,7 +86,7 @@ test.each(['the same process', 'another process'])(
     const purchases = [sale.purchase(), sale.purchase()];
     // The script is known to the node, so that it runs at the first attempt.
     await sale.decide([]);
-    const cut = loseAnswers();
+    const cut = await loseAnswers(keys.sale);
     const answer = sell(redis, productId, fence, purchases);
     await vi.waitFor(async () => {
       expect(await beside.hget(keys.sale, 'sold')).toBe('2');

@@ -151,6 +151,13 @@ test('who is not sampled leaves no span', async () => {
   expect(receiver.spans.filter((span) => span.traceId === quiet.traceId)).toEqual([]);
 }, 120_000);
 
+/** Spans come some time after what they tell of. */
+async function untilCameThrough(traceId: string): Promise<void> {
+  await until('the delivery that came through', 60_000, () =>
+    Promise.resolve(deliveriesTo(traceId, 'persist-order').find(({ isFailed }) => !isFailed)),
+  );
+}
+
 test('a dead letter, and its replay, are in the trace of the order', async () => {
   await openSale('letter');
   const before = await buy('letter', 'eva');
@@ -175,13 +182,13 @@ test('a dead letter, and its replay, are in the trace of the order', async () =>
   const replay = ['dead-letters', 'replay', '--product', 'letter', '--timeout', '2m'];
   const replayed = await system.cli(...replay);
   expect(replayed, replayed.stdout + replayed.stderr).toMatchObject({ status: 0 });
+  await untilCameThrough(traceId);
   await untilEdges(traceId, way);
   const outcomes = deliveriesTo(traceId, 'persist-order').map(
     ({ attributes }) => attributes['seckill.outcome'],
   );
   // Done more than once where a reconciliation has sent it again, too.
   expect(outcomes).toEqual(['never', ...outcomes.slice(1).map(() => 'done')]);
-  expect(outcomes.length).toBeGreaterThan(1);
   const parents = deliveriesTo(traceId, 'persist-order').map(({ parentSpanId }) => parentSpanId);
   expect(new Set(parents).size).toBe(1);
 }, 300_000);
@@ -194,9 +201,7 @@ test('a delivery that failed and the one that came through are in the same trace
     Promise.resolve(deliveriesTo(traceId, 'persist-order').find(({ isFailed }) => isFailed)),
   );
   system.bringUp('mysql');
-  await until('the delivery that came through', 60_000, () =>
-    Promise.resolve(deliveriesTo(traceId, 'persist-order').find(({ isFailed }) => !isFailed)),
-  );
+  await untilCameThrough(traceId);
   await untilEdges(traceId, way);
   const outcomes = deliveriesTo(traceId, 'persist-order').map(
     ({ attributes }) => attributes['seckill.outcome'],

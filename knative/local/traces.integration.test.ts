@@ -159,27 +159,28 @@ async function untilCameThrough(traceId: string): Promise<void> {
 }
 
 test('a dead letter, and its replay, are in the trace of the order', async () => {
-  await openSale('letter');
-  const before = await buy('letter', 'eva');
+  const product = `letter-${randomBytes(4).toString('hex')}`;
+  await openSale(product);
+  const before = await buy(product, 'eva');
   await untilEdges(before.traceId, way);
   // The product is gone from MySQL for a while: then no sink of rows can ever take its orders.
   const mysql = await createConnection(system.env.SECKILL_MYSQL_URL ?? '');
   const rename = (from: string, to: string) =>
     mysql.query('update products set product_id = ? where product_id = ?', [to, from]);
   await mysql.query('set foreign_key_checks = 0');
-  await rename('letter', 'elsewhere');
-  const { status, traceId } = await buy('letter', 'fay');
+  await rename(product, 'elsewhere');
+  const { status, traceId } = await buy(product, 'fay');
   expect(status).toBe(202);
   await until('the refusal', 60_000, () =>
     Promise.resolve(deliveriesTo(traceId, 'persist-order').find(({ isFailed }) => isFailed)),
   );
-  await rename('elsewhere', 'letter');
+  await rename('elsewhere', product);
   await mysql.end();
   await until('the dead letter', 60_000, async () => {
     const { stdout } = await system.cli('dead-letters', 'list', '-o', 'json');
     return (JSON.parse(stdout) as unknown[]).length > 0 ? true : undefined;
   });
-  const replay = ['dead-letters', 'replay', '--product', 'letter', '--timeout', '2m'];
+  const replay = ['dead-letters', 'replay', '--product', product, '--timeout', '2m'];
   const replayed = await system.cli(...replay);
   expect(replayed, replayed.stdout + replayed.stderr).toMatchObject({ status: 0 });
   await untilCameThrough(traceId);

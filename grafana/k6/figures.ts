@@ -1,6 +1,6 @@
 // The figures of a run, from the clients' own log and the rows. Pure.
 
-import { quantile } from '#knative/e2e/judge.ts';
+import { quantile, type Row } from '#knative/e2e/judge.ts';
 import { isAcceptance, isUnknown, type LoggedPurchase } from './answers.ts';
 import type { AnswerLine, PlannedLoad } from './run-file.ts';
 
@@ -54,12 +54,8 @@ export interface Figures {
 }
 export type Figure = keyof Figures;
 
-/** An order as `kn-seckill orders list -o json` tells it. */
-export interface OrderRow {
-  readonly orderId: string;
-  readonly userId: string;
-  readonly quantity: number;
-  readonly status: string;
+/** An order as `kn-seckill orders list -o json` tells it, and when it was accepted. */
+export interface OrderRow extends Row {
   /** ISO 8601. */
   readonly acceptedAt: string;
 }

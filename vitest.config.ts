@@ -21,7 +21,8 @@ export default defineConfig({
           name: 'integration',
           include: files.map((folder) => `${folder}/*.integration.test.ts`),
           globalSetup: 'lib/testing/global-setup.ts',
-          // Real servers on two cores stall for a second now and then; what fails twice is broken.
+          // Real servers on two cores stall for a second now and then. `npm test` gives what fails
+          // twice a last chance with servers of its own (knative/local/check.ts).
           retry: 1,
           testTimeout: 60_000,
           hookTimeout: 60_000,

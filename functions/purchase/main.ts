@@ -122,8 +122,9 @@ async function start(): Promise<void> {
   });
   await readyWhen(readiness, storeChecks(stores), log);
   void telling.arrived();
-  // Whatever an instance before us left pending.
+  // Whatever an instance before us left pending; where it left nothing others may sell at once.
   await drainNow();
+  locks.giveUpUnclaimed();
 }
 
 interface DomainOptions {

@@ -127,6 +127,20 @@ test('what an earlier process held and nobody takes up is given up', async () =>
   expect(lossesOf(restarted)).toEqual([]);
 });
 
+test('it is given up at once where nobody is going to take it up', async () => {
+  const holder = await bench.holder(directory, product);
+  await holder.ask('acquire');
+  await holder.kill();
+  const claimMs = 30_000;
+  const restarted = bench.manager(directory, { ttlMs: 3 * claimMs });
+  await restarted.start();
+  restarted.giveUpUnclaimed();
+  const [lock, waitedMs] = await timed((await started()).acquire(product));
+  expect(lock.isHeld()).toBe(true);
+  expect(waitedMs).toBeLessThan(claimMs / 2);
+  expect(lossesOf(restarted)).toEqual([]);
+});
+
 test('what an earlier process held stays for a third of the TTL, to be taken up', async () => {
   const holder = await bench.holder(directory, product);
   const { revision } = await holder.ask('acquire');

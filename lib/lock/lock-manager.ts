@@ -96,6 +96,18 @@ class Manager implements LockManager {
     }
   }
 
+  giveUpUnclaimed(): void {
+    const now = this.#options.clock.now();
+    if (now >= this.#claimUntilMs) return;
+    this.#claimUntilMs = now;
+    this.#lease?.then(
+      (lease) => {
+        lease.renewSoon(0);
+      },
+      () => undefined,
+    );
+  }
+
   state(): LockState {
     const { ok, failed, leasesLost, waiting, wakeUps } = this.#counts;
     const held = [...this.#holds.values()].filter((hold) => hold.isHeld()).length;

@@ -48,6 +48,11 @@ export interface LockManager {
    * signal's reason soon after it is aborted, and LockManagerStopped.
    */
   acquire(productId: string, options?: AcquireOptions): Promise<HeldLock>;
+  /**
+   * Gives up what the process before this one left and nobody here has taken up: who has looked
+   * after what it left needs no more of it, and others wait.
+   */
+  giveUpUnclaimed(): void;
   state(): LockState;
   /** Ends every wait and every lock, and the lease. Never fails; final. */
   stop(): Promise<void>;

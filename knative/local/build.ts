@@ -7,7 +7,7 @@ import { copyFileSync, existsSync, readdirSync, readFileSync, writeFileSync } fr
 import { cp, rm } from 'node:fs/promises';
 import { basename, dirname, join, relative, resolve } from 'node:path';
 import { gzipSync } from 'node:zlib';
-import { type BuildOptions, build as bundleWith, type Metafile } from 'esbuild';
+import { type BuildOptions, build as bundleWith, type Metafile, stop } from 'esbuild';
 import { etcd3Proto } from './etcd3-proto.ts';
 import { kubeConfigOnly } from './kube-config-only.ts';
 
@@ -46,6 +46,11 @@ export async function buildFunctions(dist: string, variant: Variant = {}): Promi
   await Promise.all(
     functionNames.map((name) => buildFunction(name, join(dist, name), undefined, variant)),
   );
+}
+
+/** For who builds once and then runs for long: the bundler's process, which is large, ends. */
+export function endBuilding(): Promise<void> {
+  return stop();
 }
 
 /** Builds the functions and the tools, each into a folder of its name in `dist`. */

@@ -4,7 +4,7 @@
 import { migrate } from '#functions/persist-order/migrate.ts';
 import { kafkaAccessIn } from '#lib/kafka/access.ts';
 import { mysqlAccessIn } from '#lib/mysql/access.ts';
-import { buildFunctions, type FunctionName, functionNames } from './build.ts';
+import { buildFunctions, endBuilding, type FunctionName, functionNames } from './build.ts';
 import { openDemoSale } from './demo-sale.ts';
 import { startFront } from './front.ts';
 import {
@@ -136,6 +136,7 @@ function entriesOf(
 async function build(folder: string, say: Say): Promise<void> {
   const startedAtMs = performance.now();
   await buildFunctions(distFolder(folder));
+  await endBuilding();
   say('functions', `built in ${secondsSince(startedAtMs)}`);
 }
 

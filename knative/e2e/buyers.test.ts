@@ -1,6 +1,6 @@
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { afterEach, expect, test } from 'vitest';
+import { afterEach, expect, test, vi } from 'vitest';
 import { orderIdOf } from '#lib/order-id.ts';
 import { createBuyers } from './buyers.ts';
 import { type Door, openDoor } from './door.ts';
@@ -53,6 +53,19 @@ function buyersAt(door: Door, patienceMs = 20_000) {
 }
 
 const ann = { userId: 'ann', token: 'ann' };
+
+test('who asks longest is known for as long as they ask', async () => {
+  const { url } = await shop({ status: 503, headers: { 'retry-after': '1' } });
+  const buyers = buyersAt(enter([url]));
+  const anns = buyers.buy(ann);
+  await vi.waitFor(() => {
+    expect(buyers.tally.unclean).toHaveLength(1);
+  });
+  const bobs = await buyers.buy({ userId: 'bob', token: 'bob' });
+  expect(buyers.askingSinceMs()).toBeLessThan(bobs.toldAtMs - bobs.tookMs + 1);
+  const { toldAtMs } = await anns;
+  expect(buyers.askingSinceMs()).toBeGreaterThanOrEqual(toldAtMs);
+});
 
 test('a buyer asks through the gateway for the route, and takes no other order than their own', async () => {
   const { url, asked } = await shop();

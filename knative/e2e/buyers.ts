@@ -60,6 +60,8 @@ export interface Buyer {
 
 export interface Buyers {
   readonly tally: Tally;
+  /** When whoever asks longest began, epoch ms; now where nobody asks. */
+  readonly askingSinceMs: () => number;
   /** One buyer's purchase; never rejects but when interrupted. */
   buy(buyer: Buyer): Promise<Purchase>;
 }
@@ -69,6 +71,7 @@ const clean: ReadonlySet<number> = new Set([200, 202, 409, 410, 429]);
 export function createBuyers(options: BuyerOptions): Buyers {
   const purchases: Purchase[] = [];
   const unclean: Unclean[] = [];
+  const asking = new Set<{ readonly sinceMs: number }>();
   let limited = 0;
 
   async function ask(buyer: Buyer, key: string, deadline: number): Promise<[Told, number]> {
@@ -100,10 +103,19 @@ export function createBuyers(options: BuyerOptions): Buyers {
         return limited;
       },
     },
+    askingSinceMs() {
+      // A set keeps the order in which they came.
+      const [first] = asking;
+      return first?.sinceMs ?? Date.now();
+    },
     async buy(buyer) {
       const key = randomBytes(12).toString('base64url');
       const startedAtMs = performance.now();
-      const [told, attempts] = await ask(buyer, key, startedAtMs + options.patienceMs);
+      const one = { sinceMs: Date.now() };
+      asking.add(one);
+      const [told, attempts] = await ask(buyer, key, startedAtMs + options.patienceMs).finally(() =>
+        asking.delete(one),
+      );
       if (told.kind === 'accepted') assertNamed(told.orderId, options.productId, buyer, key);
       const tookMs = performance.now() - startedAtMs;
       const { userId } = buyer;

@@ -5,6 +5,7 @@ import { execFile } from 'node:child_process';
 import { rmSync, writeFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { setTimeout } from 'node:timers/promises';
+import { killAllProcesses } from '#knative/local/process.ts';
 import { createRuntime } from '#knative/local/runtime.ts';
 import type { Say } from '#knative/local/say.ts';
 import { type ProcessEntry, pidOf, readState } from '#knative/local/state.ts';
@@ -43,6 +44,15 @@ export interface TestRuntimeOptions {
   readonly say?: Say;
 }
 
+const folders = new Set<string>();
+
+/** For who is interrupted: ends all that runs at once, and leaves none of the folders. */
+export function abandonTestRuntimes(): void {
+  killAllProcesses();
+  // Who was killed in the middle of a write may still end it.
+  for (const folder of folders) rmSync(folder, { recursive: true, force: true, maxRetries: 10 });
+}
+
 /**
  * Starts everything, with these variables besides its own; what was said on the way is in the
  * rejection where something failed.
@@ -52,6 +62,7 @@ export async function startTestRuntime(
   { nodes = 1, say }: TestRuntimeOptions = {},
 ): Promise<TestRuntime> {
   const folder = join(root, '.seckill', uniqueName('runtime-'));
+  folders.add(folder);
   const said: string[] = [];
   const runtime = createRuntime({
     ...{ folder, nodes },
@@ -66,6 +77,7 @@ export async function startTestRuntime(
   const stop = async () => {
     await runtime.stop();
     rmSync(folder, { recursive: true, force: true });
+    folders.delete(folder);
   };
   const running = await runtime.start().catch(async (error: unknown) => {
     await stop();

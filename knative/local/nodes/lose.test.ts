@@ -10,14 +10,17 @@ test('the longest gap counts from the loss on, whatever order they are in', () =
   expect(longestGap([], 1_000)).toBe(0);
 });
 
-test('a loss is a line, with what buyers were answered', () => {
+test('a loss is a line of Markdown, with what buyers were answered', () => {
   const lost = {
     ...{ what: 'etcd: the leader', name: 'etcd-2', interruptedMs: 1_234, worstMs: 2_000 },
     ...{ backAfterMs: 900, unclean: { '503 unavailable': 2, '0 ECONNRESET': 1 } },
   };
-  const [header, line] = tableOf([lost]).split('\n');
-  expect(header).toMatch(/^lost +process +nobody bought for +worst buyer +back after +answers$/);
+  const [header, between, line] = tableOf([lost]).split('\n');
+  expect(header).toMatch(
+    /^\| lost +\| process \| nobody bought for \| worst buyer \| back after \| answers +\|$/,
+  );
+  expect(between).toMatch(/^(\| -+ ){6}\|$/);
   expect(line).toMatch(
-    /^etcd: the leader +etcd-2 +1\.2 s +2\.0 s +0\.9 s +2 × 503 unavailable, 1 × 0 ECONNRESET$/,
+    /^\| etcd: the leader \| etcd-2 +\| 1\.2 s +\| 2\.0 s +\| 0\.9 s +\| 2 × 503 unavailable, 1 × 0 ECONNRESET \|$/,
   );
 });

@@ -29,17 +29,18 @@ export interface Lost {
   readonly backAfterMs: number;
 }
 
+/** No loss of one process may keep everybody from buying for longer. */
+export const interruptedMaxMs = 15_000;
+
 const backWithinMs = 90_000;
 const servedWithinMs = 90_000;
 /** So much is sold again before the next loss. */
 const soldAgain = 60;
-/** What was begun before it was missed is known by then. */
-const settleMs = 5_000;
 
 /** Kills it with -9; resolves when it belongs to the others again, and selling goes on. */
 export async function lose(
   system: TestRuntime,
-  { tally }: Pick<Buyers, 'tally'>,
+  { tally, askingSinceMs }: Pick<Buyers, 'tally' | 'askingSinceMs'>,
   { what, who, awayMs }: Loss,
 ): Promise<Lost> {
   const one = await who();
@@ -60,7 +61,10 @@ export async function lose(
   await until('selling to go on', servedWithinMs, () =>
     Promise.resolve(accepted(tally.purchases).length >= sold + soldAgain || undefined),
   );
-  await pause(settleMs);
+  const againMs = Date.now();
+  await until('those who began before to be served', servedWithinMs, () =>
+    Promise.resolve(askingSinceMs() >= againMs || undefined),
+  );
   const seen = tally.purchases.filter(({ toldAtMs }) => toldAtMs >= killedAtMs);
   return {
     ...{ what, name: one.name, backAfterMs },

@@ -3,11 +3,14 @@
 
 import type { ProcessEntry } from '../state.ts';
 import type { Kind } from '../topology.ts';
-import type { Loss } from './lose.ts';
+import { interruptedMaxMs, type Loss } from './lose.ts';
 import { etcdLeader, kafkaController, kafkaLeader, ofKind, redisMasterOf } from './roles.ts';
 
-/** Longer than every store takes to go on without one. */
-const storeAwayMs = 20_000;
+/** Whether the loss of that name is asked for. */
+export type Meant = (what: string) => boolean;
+
+/** So long that it cannot be its coming back that ends an interruption in time. */
+const storeAwayMs = interruptedMaxMs + 1_000;
 
 export function allLosses(processes: readonly ProcessEntry[], productId: string): Loss[] {
   const other = async (kind: Kind, than: Promise<ProcessEntry>) => {

@@ -2,56 +2,90 @@
 // the other is killed with -9. Exits 0 where nothing was lost and no loss kept anybody from buying
 // for longer than it may; 1 where that is not so, 2 where it could not begin.
 
-import { mkdtempSync, rmSync } from 'node:fs';
+import { copyFileSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { parseArgs } from 'node:util';
 import { openDoor } from '#knative/e2e/door.ts';
 import { servedOf } from '#knative/e2e/judge.ts';
 import { startCrowd, startStream } from '#knative/e2e/load.ts';
 import { openShop } from '#knative/e2e/shop.ts';
 import { createSale, type Sale } from '#knative/e2e/stage.ts';
-import { startTestRuntime, type TestRuntime, until } from '#lib/testing/runtime.ts';
+import {
+  abandonTestRuntimes,
+  startTestRuntime,
+  type TestRuntime,
+  until,
+} from '#lib/testing/runtime.ts';
 import { readOutcomes } from '../bench/outcomes.ts';
 import { onEnding } from '../ending.ts';
-import { killAllProcesses } from '../process.ts';
 import { sayOnStderr, secondsSince } from '../say.ts';
 import { messageOf } from '../stores/healthy.ts';
-import { type Lost, lose } from './lose.ts';
+import { interruptedMaxMs, type Lost, lose } from './lose.ts';
 import { allLosses } from './losses.ts';
+import { type Options, readOptions, usage } from './options.ts';
 import { ofKind } from './roles.ts';
 import { tableOf } from './table.ts';
 
-const usage = `npm run test:nodes -- [--only TEXT,…] [--rate N] [--buyers N]
-
-A sale on three nodes of this machine. First a crowd buys (--buyers, 300); then, while --rate (30)
-purchases begin in every second, one process after the other is killed with -9: those whose line of
-the table contains one of the texts of --only, else all.
-`;
-
-/** No loss of one process may keep everybody from buying for longer. */
-const interruptedMaxMs = 15_000;
 const stock = 1_000_000;
 /** Longer than all losses take together. */
 const secondsMax = 1_800;
+const exits = { ok: 0, failed: 1, unable: 2, interrupted: 130 } as const;
 const say = sayOnStderr;
 
-interface Options {
-  readonly only: readonly string[];
-  readonly rate: number;
-  readonly buyers: number;
+async function main(options: Options): Promise<number> {
+  // Said now where it cannot be written, not after minutes.
+  if (options.out !== undefined) writeFileSync(options.out, '');
+  const folders: string[] = [];
+  const forget = () => {
+    for (const folder of folders) rmSync(folder, { recursive: true, force: true });
+  };
+  const leave = () => {
+    abandonTestRuntimes();
+    forget();
+    process.exit(exits.interrupted);
+  };
+  onEnding({ leave, kill: leave });
+  const system = await startSystem();
+  const folder = mkdtempSync(join(tmpdir(), 'seckill-nodes-'));
+  folders.push(folder);
+  const report = await sellAndLose(system, options, folder).finally(() => stop(system, folder));
+  if (options.out !== undefined) writeFileSync(options.out, `${JSON.stringify(report)}\n`);
+  console.log(options.json ? JSON.stringify(report) : textOf(report));
+  if (report.ok) forget();
+  else say('logs', `of all processes, and what the clients were told: ${folder}`);
+  return report.ok ? exits.ok : exits.failed;
 }
 
-async function main(options: Options): Promise<number> {
+/** The logs are kept: whether they are needed is not known yet. */
+async function stop(system: TestRuntime, folder: string): Promise<void> {
+  for (const { name, folder: own } of system.processes) {
+    copyFileSync(join(own, 'log'), join(folder, `${name}.log`));
+  }
+  await system.stop();
+}
+
+async function startSystem(): Promise<TestRuntime> {
   const startedAtMs = performance.now();
   const system = await startTestRuntime({}, { nodes: 3, say });
   say('three nodes', `ready after ${secondsSince(startedAtMs)}`);
-  const folder = mkdtempSync(join(tmpdir(), 'seckill-nodes-'));
+  return system;
+}
+
+interface Report {
+  readonly ok: boolean;
+  readonly lost: readonly Lost[];
+  /** How purchases were answered, and what became of them. */
+  readonly figures: Readonly<Record<string, unknown>>;
+  /** What is not as it should be. */
+  readonly problems: readonly string[];
+}
+
+async function sellAndLose(system: TestRuntime, options: Options, folder: string): Promise<Report> {
   const door = openDoor({ route: system.url, gateways: [] });
-  const interrupted = new AbortController().signal;
   try {
     const run = `nodes-${process.pid}`;
     const shop = await openShop({ env: system.env, args: [], run, onTold: () => undefined });
+    const interrupted = new AbortController().signal;
     const deps = { shop, door, interrupted, run, folder, atTheEnd: () => undefined };
     const sale = await createSale(deps, { name: 'losses', stock });
     const problems = await sellToCrowd(system, sale, options.buyers);
@@ -63,15 +97,16 @@ async function main(options: Options): Promise<number> {
     for (const { what, interruptedMs } of lost) {
       if (interruptedMs > interruptedMaxMs) problems.push(`${what}: nobody could buy for too long`);
     }
-    console.log(tableOf(lost));
-    console.log(JSON.stringify({ purchases, unserved, medianMs, p99Ms, ...settled.figures }));
-    for (const problem of problems) console.log(`✗ ${problem}`);
-    return problems.length === 0 ? 0 : 1;
+    const figures = { purchases, unserved, medianMs, p99Ms, ...settled.figures };
+    return { ok: problems.length === 0, lost, figures, problems };
   } finally {
     await door.close();
-    await system.stop();
-    rmSync(folder, { recursive: true, force: true });
   }
+}
+
+function textOf({ lost, figures, problems }: Report): string {
+  const lines = problems.map((problem) => `✗ ${problem}`);
+  return [tableOf(lost), '', JSON.stringify(figures), ...lines].join('\n');
 }
 
 /** Everybody at once; resolves with what is wrong: an instance that has had no part in it. */
@@ -108,9 +143,7 @@ async function loseAll(
   const { tally } = sale.buyers;
   const lost: Lost[] = [];
   for (const loss of allLosses(system.processes, sale.productId)) {
-    const isAsked =
-      options.only.length === 0 || options.only.some((one) => loss.what.includes(one));
-    if (!isAsked) continue;
+    if (!options.isMeant(loss.what)) continue;
     const served = tally.purchases.length + options.rate;
     await until('selling to go on', 60_000, () =>
       Promise.resolve(tally.purchases.length > served || undefined),
@@ -127,36 +160,17 @@ async function loseAll(
   return lost;
 }
 
-function readArguments(): Options {
-  const { values } = parseArgs({
-    options: {
-      only: { type: 'string', default: '' },
-      rate: { type: 'string', default: '30' },
-      buyers: { type: 'string', default: '300' },
-      help: { type: 'boolean', default: false },
-    },
-  });
-  if (values.help) {
-    process.stdout.write(usage);
-    process.exit(0);
-  }
-  const only = values.only.split(',').filter((text) => text !== '');
-  return { only, rate: Number(values.rate), buyers: Number(values.buyers) };
-}
-
-onEnding({
-  leave() {
-    // Nothing of it is kept.
-    killAllProcesses();
-    process.exit(130);
-  },
-  kill() {
-    process.exit(130);
-  },
-});
+let options: Options | undefined;
 try {
-  process.exitCode = await main(readArguments());
+  options = readOptions(process.argv.slice(2));
 } catch (error) {
-  console.error(messageOf(error));
-  process.exitCode = 2;
+  console.error(`${messageOf(error)}\n\n${usage}`);
+  process.exit(exits.unable);
+}
+if (options === undefined) console.log(usage);
+else {
+  process.exitCode = await main(options).catch((error: unknown) => {
+    console.error(messageOf(error));
+    return exits.unable;
+  });
 }

@@ -1,6 +1,7 @@
 // Which process has which part just now, and whether one that was away belongs to the others again.
 
 import { readFileSync } from 'node:fs';
+import { connect } from 'node:net';
 import { join } from 'node:path';
 import { Redis } from 'ioredis';
 import { Kafka, logLevel } from 'kafkajs';
@@ -67,7 +68,7 @@ export function kafkaController(processes: Processes): Promise<ProcessEntry> {
 /** A broker that is no controller, and leads partitions of the orders. */
 export async function kafkaLeader(processes: Processes): Promise<ProcessEntry> {
   const controller = await kafkaController(processes);
-  const partitions = await partitionsOf(processes);
+  const partitions = await partitionsOf(ofKind(processes, 'kafka'), [ordersTopic]);
   const leads = ({ index }: ProcessEntry) => partitions.some(({ leader }) => leader === index);
   return whichOf(processes, 'kafka', (one) =>
     Promise.resolve(one.index !== controller.index && leads(one)),
@@ -78,8 +79,9 @@ export async function kafkaLeader(processes: Processes): Promise<ProcessEntry> {
 export async function belongsAgain(one: ProcessEntry, processes: Processes): Promise<boolean> {
   switch (one.kind) {
     case 'kafka': {
-      const partitions = await partitionsOf(processes);
-      return partitions.every(({ isr }) => isr.includes(one.index));
+      // The others miss it only after a while, and so does it itself where it was frozen.
+      const views = [await partitionsOf([one]), await partitionsOf(ofKind(processes, 'kafka'))];
+      return views.flat().every(({ isr }) => isr.includes(one.index));
     }
     case 'redis': {
       const replication = String(await askRedis(one, 'INFO', 'replication'));
@@ -88,7 +90,7 @@ export async function belongsAgain(one: ProcessEntry, processes: Processes): Pro
       return isWhole && /role:master|master_link_status:up/.test(replication);
     }
     case 'mysql':
-      return true;
+      return isListening(one.port);
     case 'etcd':
       return isOk(`http://127.0.0.1:${one.port}/health`);
     case 'ratelimit-edge':
@@ -106,18 +108,38 @@ async function isOk(url: string): Promise<boolean> {
   return response.ok;
 }
 
-async function partitionsOf(processes: Processes) {
+function isListening(port: number): Promise<boolean> {
+  return new Promise((resolve) => {
+    const socket = connect({ port, host: '127.0.0.1', timeout: answerMs });
+    const end = (is: boolean) => {
+      resolve(is);
+      socket.destroy();
+    };
+    socket.once('connect', () => {
+      end(true);
+    });
+    socket.once('timeout', () => {
+      end(false);
+    });
+    socket.once('error', () => {
+      end(false);
+    });
+  });
+}
+
+/** Of all topics where none is named, as these brokers know them. */
+async function partitionsOf(brokers: Processes, topics?: string[]) {
   const kafka = new Kafka({
     clientId: 'seckill-nodes',
-    brokers: ofKind(processes, 'kafka').map(({ port }) => `127.0.0.1:${port}`),
+    brokers: brokers.map(({ port }) => `127.0.0.1:${port}`),
     logLevel: logLevel.NOTHING,
-    retry: { retries: 5, initialRetryTime: 100 },
+    retry: { retries: brokers.length, initialRetryTime: 100 },
   });
   const admin = kafka.admin();
   try {
     await admin.connect();
-    const { topics } = await admin.fetchTopicMetadata({ topics: [ordersTopic] });
-    return topics.flatMap(({ partitions }) => partitions);
+    const known = await admin.fetchTopicMetadata(topics === undefined ? undefined : { topics });
+    return known.topics.flatMap(({ partitions }) => partitions);
   } finally {
     await admin.disconnect();
   }

@@ -1,4 +1,4 @@
-// The losses as people read them, a line each.
+// The losses as people read them: a table of Markdown, aligned to be read as it is, too.
 
 import type { Lost } from './lose.ts';
 
@@ -9,13 +9,14 @@ export function tableOf(lost: readonly Lost[]): string {
   const widths = header.map((_, column) =>
     Math.max(...rows.map((row) => row[column]?.length ?? 0)),
   );
-  const lines = rows.map((row) =>
-    row
-      .map((cell, column) => cell.padEnd(widths[column] ?? 0))
-      .join('  ')
-      .trimEnd(),
+  const [first, ...lines] = rows.map((row) =>
+    lineOf(row.map((cell, column) => cell.padEnd(widths[column] ?? 0))),
   );
-  return lines.join('\n');
+  return [first, lineOf(widths.map((width) => '-'.repeat(width))), ...lines].join('\n');
+}
+
+function lineOf(cells: readonly string[]): string {
+  return `| ${cells.join(' | ')} |`;
 }
 
 function rowOf({ what, name, interruptedMs, worstMs, backAfterMs, unclean }: Lost): string[] {

@@ -50,6 +50,11 @@ const defaultGraceMs = 10_000;
 
 const allRunning = new Set<RunningProcess>();
 
+/** Everything that was started here and still runs. */
+export function allProcesses(): readonly RunningProcess[] {
+  return [...allRunning];
+}
+
 /** Ends everything that was started here and still runs. */
 export async function stopAllProcesses(): Promise<void> {
   await Promise.all([...allRunning].map((running) => running.stop()));

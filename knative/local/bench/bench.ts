@@ -3,6 +3,7 @@
 
 import type { Say } from '../say.ts';
 import type { Buyers } from './buyers.ts';
+import { cpuMsPerThousand, readCpuTimes } from './cpu.ts';
 import type { Options } from './options.ts';
 import type { Rate, Row } from './row.ts';
 import type { System } from './system.ts';
@@ -50,10 +51,12 @@ export async function measureDoNothing({
   const buy = (howLong: number) =>
     buyers.buy(system.doNothing.url, [referenceProduct], { connections, seconds: howLong });
   await buy(warmUpSeconds);
+  const before = readCpuTimes();
   const result = await buy(seconds);
+  const cpu = cpuMsPerThousand(before, readCpuTimes(), result.requests);
   assertAnswered(result);
   if (result.refused > 0) throw new Error(`do-nothing has refused ${result.refused} requests`);
-  const rate = rateOf(result, result.requests);
+  const rate = { ...rateOf(result, result.requests), cpuMsPerThousand: cpu };
   doNothing.push(rate);
   return rate.perSecond;
 }

@@ -9,6 +9,7 @@ import {
   rateOf,
   warmUpSeconds,
 } from './bench.ts';
+import { cpuMsPerThousand, readCpuTimes } from './cpu.ts';
 import { limitProduct, openSale, shippedLimit, verify } from './operate.ts';
 import { assertOnly, readOutcomes } from './outcomes.ts';
 import { type Rate, rateRow } from './row.ts';
@@ -87,7 +88,7 @@ export async function buyThrough(
 ): Promise<Rate> {
   const result = await loadOn(bench, edge, products, acceptances);
   if (result.refused > 0) throw new Error(`${result.refused} purchases were not accepted`);
-  return rateOf(result, result.requests);
+  return { ...rateOf(result, result.requests), cpuMsPerThousand: result.cpuFor(result.requests) };
 }
 
 async function refuseThrough(
@@ -96,7 +97,7 @@ async function refuseThrough(
   outcomes: readonly string[],
 ): Promise<Rate> {
   const result = await loadOn(bench, bench.system.edge, [product], outcomes);
-  return rateOf(result, result.refused);
+  return { ...rateOf(result, result.refused), cpuMsPerThousand: result.cpuFor(result.refused) };
 }
 
 async function loadOn(
@@ -108,8 +109,11 @@ async function loadOn(
   const { connections, seconds } = options;
   await buyers.buy(url, products, { connections, seconds: warmUpSeconds });
   const before = await readOutcomes(metricsUrl, edgeCounter);
+  const cpuBefore = readCpuTimes();
   const result = await buyers.buy(url, products, { connections, seconds });
+  const cpuAfter = readCpuTimes();
   assertOnly(outcomes, before, await readOutcomes(metricsUrl, edgeCounter));
   assertAnswered(result);
-  return result;
+  const cpuFor = (count: number) => cpuMsPerThousand(cpuBefore, cpuAfter, count);
+  return { ...result, cpuFor };
 }

@@ -9,6 +9,8 @@ export interface Row {
   readonly ratio: number | null;
   readonly p50Ms: number | null;
   readonly p99Ms: number | null;
+  /** CPU milliseconds for a thousand of what is counted, of all processes and of each kind. */
+  readonly cpuMsPerThousand?: Readonly<Record<string, number>>;
   /** Of instances that share the work: the least one's part of an even share; 1 = even. */
   readonly leastShare?: number;
   /** Of a cold start: what the stores took to answer, and what the whole should take at most. */
@@ -37,6 +39,7 @@ export interface Rate {
   readonly perSecond: number;
   readonly p50Ms: number | null;
   readonly p99Ms: number | null;
+  readonly cpuMsPerThousand?: Readonly<Record<string, number>>;
 }
 
 /** The middle one; between the two middle ones where their number is even. NaN of nothing. */
@@ -57,6 +60,9 @@ export function quantile(values: readonly number[], q: number): number {
 export function rateRow(name: string, rates: readonly Rate[], references: readonly number[]): Row {
   const perSecond = median(rates.map((rate) => rate.perSecond));
   const reference = median(references);
+  const cpu = medianOfEach(
+    rates.map((rate) => rate.cpuMsPerThousand).filter((figures) => figures !== undefined),
+  );
   return {
     name,
     perSecond: Math.round(perSecond),
@@ -64,6 +70,7 @@ export function rateRow(name: string, rates: readonly Rate[], references: readon
     ratio: round(perSecond / reference, 3),
     p50Ms: medianOf(rates.map(({ p50Ms }) => p50Ms)),
     p99Ms: medianOf(rates.map(({ p99Ms }) => p99Ms)),
+    ...(cpu === undefined ? {} : { cpuMsPerThousand: cpu }),
   };
 }
 
@@ -116,6 +123,18 @@ export function tableOf(rows: readonly Row[]): string {
 function medianOf(values: readonly (number | null)[]): number | null {
   const known = values.filter((value) => value !== null);
   return known.length === 0 ? null : round(median(known), 2);
+}
+
+/** What one of them lacks was zero there. */
+function medianOfEach(
+  figures: readonly Readonly<Record<string, number>>[],
+): Record<string, number> | undefined {
+  const [first] = figures;
+  if (first === undefined) return undefined;
+  const names = new Set(figures.flatMap(Object.keys));
+  return Object.fromEntries(
+    [...names].map((name) => [name, round(median(figures.map((one) => one[name] ?? 0)), 1)]),
+  );
 }
 
 export function round(value: number, digits: number): number {

@@ -1,5 +1,6 @@
-// Who asks: a JWT is verified by jose once and then remembered until it ends. Nothing is trusted
-// that was not verified, and there is no default key.
+// Who asks: a JWT is verified by jose, and one of a key set then remembered until it ends; of a
+// shared key only the HMAC is ours, and costs less than remembering. Nothing is trusted that was
+// not verified, and there is no default key.
 
 import {
   errors,
@@ -12,6 +13,7 @@ import {
 } from 'jose';
 import { userIdBytesMax } from '#lib/constants.ts';
 import { createKeySet, type KeySetOptions, KeysUnavailable, keySetFreshMs } from './key-set.ts';
+import { createVerifySharedKey, type VerifiedToken } from './shared-key.ts';
 import { createTokenCache } from './token-cache.ts';
 
 export interface Identity {
@@ -72,20 +74,27 @@ export async function createIdentify(
     cache.clear();
   };
   const { keyFor, algorithms } = await verificationOf(config, { now, onFault, onWithdrawn });
+  const bySharedKey = config.key === undefined ? undefined : createVerifySharedKey(config.key);
+
+  const optionsAt = (currentDate: Date) => ({
+    algorithms,
+    issuer: config.issuer,
+    audience: config.audience,
+    clockTolerance: clockSkewSeconds,
+    currentDate,
+    requiredClaims: ['exp', 'sub'],
+  });
+  const identityIn = ({ payload, protectedHeader }: VerifiedToken, nowMs: number) =>
+    identityOf(payload, protectedHeader, nowMs + clockSkewSeconds * 1_000);
 
   async function verified(token: string): Promise<Identified> {
-    const currentDate = new Date(now());
-    const { payload, protectedHeader } = await verifyWithAnyKey(token, keyFor, {
-      algorithms,
-      issuer: config.issuer,
-      audience: config.audience,
-      clockTolerance: clockSkewSeconds,
-      currentDate,
-      requiredClaims: ['exp', 'sub'],
-    });
-    const latestMs = currentDate.getTime() + clockSkewSeconds * 1_000;
-    const identity = identityOf(payload, protectedHeader, latestMs);
-    cache.set(token, identity, ((payload.exp ?? 0) + clockSkewSeconds) * 1_000);
+    const nowMs = now();
+    const options = optionsAt(new Date(nowMs));
+    const known = bySharedKey?.(token, options);
+    if (known !== undefined) return { outcome: 'identified', identity: identityIn(known, nowMs) };
+    const found = await verifyWithAnyKey(token, keyFor, options);
+    const identity = identityIn(found, nowMs);
+    cache.set(token, identity, ((found.payload.exp ?? 0) + clockSkewSeconds) * 1_000);
     return { outcome: 'identified', identity };
   }
 

@@ -1,13 +1,11 @@
 // An order is named by what was asked: product, user and key. A retry names the same order,
 // nobody can take another's key, and an order id finds its sale.
 
-import { createHash } from 'node:crypto';
+import { hash } from 'node:crypto';
 
 /** `productId '.' base64url(sha256(JSON [product, user, key])).slice(0, 22)` */
 export function orderIdOf(productId: string, userId: string, key: string): string {
-  const digest = createHash('sha256')
-    .update(JSON.stringify([productId, userId, key]))
-    .digest('base64url');
+  const digest = hash('sha256', JSON.stringify([productId, userId, key]), 'base64url');
   return `${productId}.${digest.slice(0, 22)}`;
 }
 

@@ -82,12 +82,19 @@ for request = 1, requests do
   answer[request] = refusing
 end
 
+-- As text. Those who come for the first time have equal levels, and to write a number takes long.
+local texts = {}
+local function number(value)
+  local text = texts[value] or string.format('%.0f', value)
+  texts[value] = text
+  return text
+end
+
 for index = 1, buckets do
   local key, level, capacity = KEYS[index], levels[index], capacities[index]
   if level < capacity or stored[index] then
     local keptMs = math.ceil((capacity - level) / rates[index] / 1000) + fullKeptMs
-    redis.call('SET', key, string.format('%.0f %.0f', level, now),
-      'PX', string.format('%.0f', keptMs))
+    redis.call('SET', key, number(level) .. ' ' .. number(now), 'PX', number(keptMs))
   end
   answer[requests + index] = level
 end

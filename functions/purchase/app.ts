@@ -67,12 +67,23 @@ export function createApp(dependencies: AppDependencies): Hono {
     return context.body(null, 204);
   });
   // Before anything is read: whoever has no key could fill our memory.
-  app.use(bodyLimit({ maxSize: bodyBytesMax, onError: () => problem('too_large') }));
+  limitBody(app);
   requireSignature(app, dependencies.signingKeys);
   addPurchaseRoute(app, dependencies);
   addReadRoutes(app, dependencies);
   addOperatorRoutes(app, dependencies);
   return app;
+}
+
+function limitBody(app: Hono): void {
+  const onError = () => problem('too_large');
+  const whileReading = bodyLimit({ maxSize: bodyBytesMax, onError });
+  app.use((context, next) => {
+    const length = context.req.header('content-length');
+    // Hono's makes a stream of every body; one that says how long it is can be read at once.
+    if (length === undefined) return whileReading(context, next);
+    return Number(length) > bodyBytesMax ? Promise.resolve(onError()) : next();
+  });
 }
 
 function requireSignature(app: Hono, keys: readonly string[]): void {

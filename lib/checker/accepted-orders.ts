@@ -5,6 +5,7 @@ import { isErased } from '#lib/names.ts';
 import { type EventOrder, type OrderEvent, readOrderEvent, unitsIn } from '#lib/order-event.ts';
 import type { EventFact, Facts, OrderRow, Sink } from './facts.ts';
 import type { Findings } from './findings.ts';
+import { createPace } from './pace.ts';
 
 export interface Batch {
   readonly id: string;
@@ -44,15 +45,18 @@ export interface AcceptedOrders {
 export function* acceptedOrders(facts: Facts, problems: Findings): Generator<void, AcceptedOrders> {
   const duplicated = new Set<string>();
   const contents = yield* readContents(facts, duplicated, problems);
-  const { batches, outbox } = collectBatches(facts, contents, problems);
+  const { batches, outbox } = yield* collectBatches(facts, contents, problems);
   const generation = facts.mysql.product?.generation ?? 0;
   const rows = new Map(facts.mysql.orders.map((row) => [row.orderId, row]));
+  yield;
   const byId = new Map<string, AcceptedOrder>();
+  const isDue = createPace();
   for (const batch of batches.values()) {
     if (batch.generation > generation) {
       problems.add('Events are of a generation that MySQL has not reached', batch.id);
     }
     for (const [index, order] of batch.event.orders.entries()) {
+      if (isDue()) yield;
       if (batch.generation < generation && !isItsRow(rows.get(order.orderId), batch)) continue;
       if (unitsIn(order.units) !== order.quantity) {
         problems.add('Kafka: orders have more or fewer units than their quantity', order.orderId);
@@ -118,7 +122,16 @@ function outboxId(productId: string, number: string, data: string): string {
   return `${productId}.${parseEvent(data, productId)?.generation ?? 0}.${number}`;
 }
 
-function collectBatches(facts: Facts, contents: ReadonlyMap<string, Content>, problems: Findings) {
+interface Batches {
+  readonly batches: ReadonlyMap<string, Batch>;
+  readonly outbox: ReadonlyMap<number, Batch>;
+}
+
+function* collectBatches(
+  facts: Facts,
+  contents: ReadonlyMap<string, Content>,
+  problems: Findings,
+): Generator<void, Batches> {
   const copies = Map.groupBy(facts.kafka.events, ({ id }) => id);
   const dead = Map.groupBy(facts.kafka.deadLetters['persist-order'], ({ id }) => id);
   const pending = new Set(
@@ -126,7 +139,9 @@ function collectBatches(facts: Facts, contents: ReadonlyMap<string, Content>, pr
   );
   const batches = new Map<string, Batch>();
   const outbox = new Map<number, Batch>();
+  const isDue = createPace();
   for (const [id, { event }] of contents) {
+    if (isDue()) yield;
     const number = numberIn(id, event);
     if (number === undefined) {
       problems.add('Events do not belong to the batch they are named after', id);

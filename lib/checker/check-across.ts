@@ -7,6 +7,7 @@ import { type BuyerTotals, buyersOf } from './buyers.ts';
 import { holdsUnits, type RedisOrders } from './check-redis.ts';
 import type { Facts, Fields, ProductRow, Rows } from './facts.ts';
 import type { Findings } from './findings.ts';
+import { createPace } from './pace.ts';
 import { sameUnits } from './unit-ranges.ts';
 
 /** What is compared, and where what is found goes. */
@@ -26,20 +27,23 @@ export interface Look {
  * The accepted orders that have no confirmed row and will not get one by themselves. An event
  * whose delivery is still open is waited for.
  */
-export function findLost(look: Look): ReadonlySet<string> {
+export function* findLost(look: Look): Generator<void, ReadonlySet<string>> {
   const { accepted, redisOrders, rows, audit, problems, waiting } = look;
   const lost = new Set<string>();
   const lose = (kind: string, orderId: string) => {
     if (!lost.has(orderId)) problems.add(kind, orderId);
     lost.add(orderId);
   };
+  const isDue = createPace();
   for (const [orderId, { status }] of rows) {
+    if (isDue()) yield;
     if (status === 'rejected') lose('Lost: accepted orders were rejected', orderId);
     if (status === 'cancelled' && !audit.cancelled.has(orderId)) {
       lose('Lost: orders were cancelled, by nobody in the audit log', orderId);
     }
   }
   for (const [orderId, { batch }] of accepted.byId) {
+    if (isDue()) yield;
     if (rows.has(orderId) || batch.pending) continue;
     const hadRow = redisOrders.get(orderId)?.status === 'confirmed';
     if (batch.dead && !batch.onItsWay) lose('Lost: orders are in the dead letters', orderId);
@@ -50,6 +54,7 @@ export function findLost(look: Look): ReadonlySet<string> {
   if (look.unsure) return lost;
   const outbox = look.facts.redis.outbox;
   for (const [orderId, order] of redisOrders) {
+    if (isDue()) yield;
     if (!holdsUnits(order) || accepted.byId.has(orderId) || rows.has(orderId)) continue;
     if (outbox.has(String(order.batchNumber))) continue;
     lose('Lost: orders are accepted in Redis, but neither in Kafka nor in MySQL', orderId);
@@ -58,12 +63,21 @@ export function findLost(look: Look): ReadonlySet<string> {
 }
 
 /** Compares Redis with the events and the rows. Call it only while Redis can be compared. */
-export function compareRedis({ facts, accepted, redisOrders, rows, problems }: Look): void {
+export function* compareRedis({
+  facts,
+  accepted,
+  redisOrders,
+  rows,
+  problems,
+}: Look): Generator<void, void> {
   const { product } = facts.mysql;
-  compareBuyers(facts.redis.buyers, buyersOf(accepted, rows), problems);
+  const buyers = yield* buyersOf(accepted, rows);
+  yield* compareBuyers(facts.redis.buyers, buyers, problems);
+  const isDue = createPace();
   if (product !== undefined) compareSettings(facts.redis.sale, product, problems);
   const generation = Number(facts.redis.sale.get('generation'));
   for (const [orderId, known] of accepted.byId) {
+    if (isDue()) yield;
     const order = redisOrders.get(orderId);
     if (order === undefined) {
       problems.add('Redis: accepted orders are missing', orderId);
@@ -81,6 +95,7 @@ export function compareRedis({ facts, accepted, redisOrders, rows, problems }: L
     if (!isSame) problems.add('Redis: orders differ from their events', orderId);
   }
   for (const [orderId, row] of rows) {
+    if (isDue()) yield;
     const order = redisOrders.get(orderId);
     if (order === undefined) {
       if (!accepted.byId.has(orderId)) problems.add('Redis: orders of MySQL are missing', orderId);
@@ -93,13 +108,15 @@ export function compareRedis({ facts, accepted, redisOrders, rows, problems }: L
   }
 }
 
-function compareBuyers(
+function* compareBuyers(
   redisBuyers: Fields,
   buyers: ReadonlyMap<string, BuyerTotals>,
   problems: Findings,
-): void {
+): Generator<void, void> {
   let wrong = 0;
+  const isDue = createPace();
   for (const [userId, { firstAtUs, quantity }] of buyers) {
+    if (isDue()) yield;
     if (redisBuyers.get(userId) !== `${firstAtUs}|${quantity}`) wrong += 1;
   }
   if (wrong > 0) problems.add(`Redis: ${wrong} buyers differ from their orders in Kafka or MySQL`);
@@ -135,13 +152,16 @@ export function compareRowsWithEvents({ facts, accepted, rows, problems }: Look)
  * Each event tells the totals after each of its orders. They can be derived again from what was
  * sold before, as long as nothing was given back and no rebuild has dropped an order.
  */
-export function compareTotals({ facts, accepted, rows, problems }: Look): void {
+export function* compareTotals({ facts, accepted, rows, problems }: Look): Generator<void, void> {
   const gaveBack = [...rows.values()].some(({ status }) => status !== 'confirmed');
   if (gaveBack || !facts.kafka.complete || facts.mysql.product?.generation !== 1) return;
   const inOrder = [...accepted.byId].sort(([, a], [, b]) => a.acceptedAtUs - b.acceptedAtUs);
+  yield;
+  const isDue = createPace();
   const buyers = new Map<string, { firstAtUs: number; quantity: number }>();
   let sold = 0;
   for (const [orderId, { order, acceptedAtUs }] of inOrder) {
+    if (isDue()) yield;
     const buyer = buyers.get(order.userId) ?? { firstAtUs: acceptedAtUs, quantity: 0 };
     buyer.quantity += order.quantity;
     sold += order.quantity;

@@ -18,13 +18,14 @@ const scoreOf: Readonly<Record<BoardKind, (buyer: BuyerTotals) => number>> = {
 };
 
 /** `cancelled` orders may have made as many places free on a board that was full. */
-export function checkBoards(
+export function* checkBoards(
   { boards, productScore }: Pick<RedisFacts, 'boards' | 'productScore'>,
   buyers: ReadonlyMap<string, BuyerTotals>,
   cancelled: number,
   problems: Findings,
-): void {
+): Generator<void, void> {
   for (const kind of boardKinds) {
+    yield;
     const expected = new Map(
       [...buyers].map(([userId, buyer]) => [userId, scoreOf[kind](buyer)] as const),
     );

@@ -5,19 +5,23 @@ import { rangesOf } from '#lib/sale/order-record.ts';
 import type { AcceptedOrder, AcceptedOrders } from './accepted-orders.ts';
 import type { MysqlFacts, OrderRow, ProductRow } from './facts.ts';
 import type { Findings } from './findings.ts';
+import { createPace } from './pace.ts';
 import { sameUnits } from './unit-ranges.ts';
 
-export function checkMysql(
+export function* checkMysql(
   { product, orders, units }: MysqlFacts & { readonly product: ProductRow },
   accepted: AcceptedOrders,
   problems: Findings,
-): void {
+): Generator<void, void> {
   if (product.unsold !== product.stock - units.length) {
     problems.add('MySQL: `unsold` is not the stock less the units that have rows');
   }
   const unitsOf = Map.groupBy(units, ({ orderId }) => orderId);
+  yield;
   const confirmed = new Set<string>();
+  const isDue = createPace();
   for (const row of orders) {
+    if (isDue()) yield;
     const unitNumbers = (unitsOf.get(row.orderId) ?? []).map(({ unit }) => unit);
     checkRow(row, product, unitNumbers.length, problems);
     if (row.status === 'confirmed') confirmed.add(row.orderId);
@@ -29,6 +33,7 @@ export function checkMysql(
     }
   }
   for (const { orderId, unit } of units) {
+    if (isDue()) yield;
     if (confirmed.has(orderId)) continue;
     problems.add('MySQL: units belong to no confirmed order', `unit ${unit}`);
   }

@@ -7,6 +7,7 @@ import { saleVersion } from '#lib/sale/sale.ts';
 import type { AcceptedOrders } from './accepted-orders.ts';
 import type { Fields, RedisFacts } from './facts.ts';
 import type { Findings } from './findings.ts';
+import { createPace } from './pace.ts';
 import { areRanges, sameUnits, unitsTooMany } from './unit-ranges.ts';
 
 /** The orders of the HASH `…:orders` that can be read. */
@@ -31,9 +32,14 @@ export function holdsUnits({ status }: OrderRecord): boolean {
   return status === 'accepted' || status === 'confirmed';
 }
 
-export function parseRedisOrders(orders: Fields, problems: Findings): RedisOrders {
+export function* parseRedisOrders(
+  orders: Fields,
+  problems: Findings,
+): Generator<void, RedisOrders> {
   const records = new Map<string, OrderRecord>();
+  const isDue = createPace();
   for (const [orderId, text] of orders) {
+    if (isDue()) yield;
     const record = parseOrderRecord(text);
     if (record !== undefined && statuses.has(record.status) && areRanges(record.units)) {
       records.set(orderId, record);
@@ -44,21 +50,27 @@ export function parseRedisOrders(orders: Fields, problems: Findings): RedisOrder
   return records;
 }
 
-export function checkRedis(
+export function* checkRedis(
   facts: RedisFacts,
   orders: RedisOrders,
   outbox: AcceptedOrders['outbox'],
   problems: Findings,
-): void {
+): Generator<void, void> {
   checkFields(facts.sale, problems);
-  const holding = new Map([...orders].filter(([, order]) => holdsUnits(order)));
-  for (const [orderId, { quantity, units }] of holding) {
-    if (quantity >= 1 && unitsIn(units) === quantity) continue;
+  const holding = new Map<string, OrderRecord>();
+  const isDue = createPace();
+  for (const [orderId, order] of orders) {
+    if (isDue()) yield;
+    if (!holdsUnits(order)) continue;
+    holding.set(orderId, order);
+    if (order.quantity >= 1 && unitsIn(order.units) === order.quantity) continue;
     problems.add('Redis: orders have more or fewer units than their quantity', orderId);
   }
+  yield;
   checkStock(facts.sale, holding, problems);
-  checkBuyers(facts, holding, problems);
-  checkBatches(facts, orders, outbox, problems);
+  yield;
+  yield* checkBuyers(facts, holding, problems);
+  yield* checkBatches(facts, orders, outbox, problems);
 }
 
 function checkFields(sale: Fields, problems: Findings): void {
@@ -94,9 +106,15 @@ function isRising(ranges: readonly UnitRange[]): boolean {
   return ranges.every(([first], index) => first > (ranges[index - 1]?.[1] ?? 0));
 }
 
-function checkBuyers({ sale, buyers }: RedisFacts, holding: RedisOrders, problems: Findings): void {
+function* checkBuyers(
+  { sale, buyers }: RedisFacts,
+  holding: RedisOrders,
+  problems: Findings,
+): Generator<void, void> {
   const bought = new Map<string, number>();
+  const isDue = createPace();
   for (const [orderId, { userId, quantity }] of holding) {
+    if (isDue()) yield;
     const total = (bought.get(userId) ?? 0) + quantity;
     bought.set(userId, total);
     if (total > Number(sale.get('limit'))) {
@@ -104,21 +122,24 @@ function checkBuyers({ sale, buyers }: RedisFacts, holding: RedisOrders, problem
     }
   }
   for (const userId of new Set([...buyers.keys(), ...bought.keys()])) {
+    if (isDue()) yield;
     const total = /^\d+\|(\d+)$/.exec(buyers.get(userId) ?? '')?.[1];
     if (Number(total) === (bought.get(userId) ?? 0)) continue;
     problems.add('Redis: buyers’ totals are not the sum of their orders');
   }
 }
 
-function checkBatches(
+function* checkBatches(
   { sale, outbox: waiting }: RedisFacts,
   orders: RedisOrders,
   outbox: AcceptedOrders['outbox'],
   problems: Findings,
-): void {
+): Generator<void, void> {
   const batches = Number(sale.get('batches'));
   const lastAt = Number(sale.get('last_at'));
+  const isDue = createPace();
   for (const [orderId, { batchNumber, acceptedAtUs }] of orders) {
+    if (isDue()) yield;
     if (batchNumber > batches) {
       problems.add('Redis: orders are of a batch that has not been sold yet', orderId);
     }

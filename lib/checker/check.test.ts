@@ -266,6 +266,32 @@ test('in steps it comes to the same', async () => {
   }
 });
 
+test('between its steps others have their turn, the more often the larger the sale', async () => {
+  const turnsOf = async (facts: Facts) => {
+    let turns = 0;
+    const counted = new AbortController();
+    const takeTurn = () => {
+      turns += 1;
+      if (!counted.signal.aborted) setImmediate(takeTurn);
+    };
+    setImmediate(takeTurn);
+    await checkInSteps(facts);
+    counted.abort();
+    return turns;
+  };
+  const many = 20_000;
+  const large = changed(({ mysql, redis }) => {
+    const row = mysql.orders[0] as OrderRow;
+    for (let at = 0; at < many; at += 1) {
+      mysql.orders.push({ ...row, orderId: `p-1.${at}`, userId: `user-${at}` });
+      redis.orders.set(`p-1.${at}`, `confirmed|1|1|5|8-8|user-${at}`);
+      redis.buyers.set(`user-${at}`, '5|1');
+    }
+  });
+  // As often in each loop over orders, rows or buyers.
+  expect(await turnsOf(large)).toBeGreaterThan((await turnsOf(cleanFacts())) + 8 * (many / 1_000));
+});
+
 test.each(Object.entries(corruptions))('one field is wrong, and it shows: %s', (_, facts) => {
   const verdict = check(facts);
   expect(verdict.ok).toBe(false);
@@ -758,7 +784,8 @@ test('a board that was full may be short by as many places as orders were cancel
   const wrong = (cancelled: number) => {
     const found = createFindings();
     const boards = { speed, quantity: new Map<string, number>(), score: new Map<string, number>() };
-    checkBoards({ boards, productScore: buyers.size }, buyers, cancelled, found);
+    const steps = checkBoards({ boards, productScore: buyers.size }, buyers, cancelled, found);
+    while (steps.next().done !== true);
     return found.lines().filter((line) => line.includes('by speed'));
   };
   expect(wrong(1)).toEqual([]);

@@ -53,34 +53,36 @@ function* judge(collected: Facts): Generator<void, Verdict> {
   const accepted = yield* acceptedOrders(facts, problems);
   const rows: Rows = new Map(orders.map((row) => [row.orderId, row]));
   yield;
-  const redisOrders = parseRedisOrders(facts.redis.orders, problems);
+  const redisOrders = yield* parseRedisOrders(facts.redis.orders, problems);
   const audit = readAudit(facts.mysql.audit, problems);
   const unsure =
     isUnsure(facts, problems, waiting) || isOnItsWay({ facts, audit, rows, redisOrders }, waiting);
   const look: Look = { facts, accepted, redisOrders, rows, audit, problems, waiting, unsure };
   const pending = countPending(look);
   yield;
-  const lost = findLost(look);
+  const lost = yield* findLost(look);
   yield;
   if (product === undefined) problems.add('MySQL does not know this product');
   else {
-    checkMysql({ ...facts.mysql, product }, accepted, problems);
+    yield* checkMysql({ ...facts.mysql, product }, accepted, problems);
     checkAudit(audit, { product, orders }, problems);
     yield;
     checkLedger({ ...facts.mysql, product }, problems);
   }
   yield;
   if (!unsure) compareRowsWithEvents(look);
-  if (!unsure) compareTotals(look);
+  if (!unsure) yield* compareTotals(look);
   yield;
   const isComparable = !unsure && isLoaded(facts);
-  if (isComparable) checkRedis(facts.redis, redisOrders, accepted.outbox, problems);
+  if (isComparable) {
+    yield* checkRedis(facts.redis, redisOrders, accepted.outbox, problems);
+  }
   yield;
-  if (isComparable) compareRedis(look);
+  if (isComparable) yield* compareRedis(look);
   yield;
-  judgeBoards(look);
+  yield* judgeBoards(look);
   yield;
-  const { duplicated, ...sold } = countSold(look);
+  const { duplicated, ...sold } = yield* countSold(look);
   const problemLines = problems.lines();
   const waitingLines = waiting.lines();
   return {
@@ -177,14 +179,15 @@ function countPending({ accepted, waiting }: Look): number {
 }
 
 /** The boards are made from events, so they are judged once update-rank has got them all. */
-function judgeBoards(look: Look): void {
+function* judgeBoards(look: Look): Generator<void, void> {
   const { facts, accepted, rows, audit, unsure, problems, waiting } = look;
   const { boards, productScore } = facts.redis;
   const areAway =
     productScore === undefined && Object.values(boards).every(({ size }) => size === 0);
   if (areAway && facts.mysql.product?.state === 'settled' && !isLoaded(facts)) return;
   const found = createFindings();
-  checkBoards(facts.redis, buyersOf(accepted, rows), audit.cancelled.size, found);
+  const buyers = yield* buyersOf(accepted, rows);
+  yield* checkBoards(facts.redis, buyers, audit.cancelled.size, found);
   if (found.lines().length === 0) return;
   const undelivered = [...accepted.byId.values()].some(
     ({ batch }) => !batch.delivered['update-rank'],

@@ -1,9 +1,10 @@
 // The part of the facts that lies in MySQL, from one consistent snapshot, so that rows, units and
 // the product's stock can be compared with each other whatever is written meanwhile.
 
-import { and, asc, eq } from 'drizzle-orm';
+import { and, asc, eq, gt } from 'drizzle-orm';
 import { marksNoted, type TopicMarks } from '#lib/kafka/topic-marks.ts';
 import type { MysqlClient } from '#lib/mysql/connect.ts';
+import { byAcceptance, ordersAfter, ordersPerPage } from '#lib/mysql/order-pages.ts';
 import {
   generations,
   operations,
@@ -12,7 +13,7 @@ import {
   products,
   stockMovements,
 } from '#lib/mysql/schema.ts';
-import type { MysqlFacts } from './facts.ts';
+import type { MysqlFacts, OrderRow, UnitRow } from './facts.ts';
 
 export function collectMysql({ db }: MysqlClient, productId: string): Promise<MysqlFacts> {
   return db.transaction(
@@ -23,11 +24,8 @@ export function collectMysql({ db }: MysqlClient, productId: string): Promise<My
         .where(eq(products.productId, productId));
       return {
         product,
-        orders: await transaction.select().from(orders).where(eq(orders.productId, productId)),
-        units: await transaction
-          .select()
-          .from(orderUnits)
-          .where(eq(orderUnits.productId, productId)),
+        orders: await readOrders(transaction, productId),
+        units: await readUnits(transaction, productId),
         audit: await transaction
           .select({
             operationId: operations.operationId,
@@ -53,6 +51,40 @@ export function collectMysql({ db }: MysqlClient, productId: string): Promise<My
       withConsistentSnapshot: true,
     },
   );
+}
+
+type Reader = Pick<MysqlClient['db'], 'select'>;
+
+/** In pages: the rows of a big sale are made ready in parts, between which others have a turn. */
+async function readOrders(db: Reader, productId: string): Promise<OrderRow[]> {
+  const rows: OrderRow[] = [];
+  for (;;) {
+    const page = await db
+      .select()
+      .from(orders)
+      .where(ordersAfter(productId, rows.at(-1)))
+      .orderBy(...byAcceptance)
+      .limit(ordersPerPage);
+    rows.push(...page);
+    if (page.length < ordersPerPage) return rows;
+  }
+}
+
+const unitsPerPage = 20_000;
+
+async function readUnits(db: Reader, productId: string): Promise<UnitRow[]> {
+  const rows: UnitRow[] = [];
+  for (;;) {
+    const last = rows.at(-1);
+    const page = await db
+      .select()
+      .from(orderUnits)
+      .where(and(eq(orderUnits.productId, productId), last && gt(orderUnits.unit, last.unit)))
+      .orderBy(asc(orderUnits.unit))
+      .limit(unitsPerPage);
+    rows.push(...page);
+    if (page.length < unitsPerPage) return rows;
+  }
 }
 
 /**

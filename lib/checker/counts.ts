@@ -10,24 +10,26 @@ import { unitsTooMany, unitsTwice } from './unit-ranges.ts';
 type Counts = Pick<Verdict, 'stock' | 'sold' | 'rows' | 'units' | 'oversold' | 'duplicated'>;
 
 /** Counts, and notes what was sold too often. */
-export function countSold(look: Look): Counts {
+export function* countSold(look: Look): Generator<void, Counts> {
   const { facts, accepted, rows, redisOrders, problems } = look;
   const { product, orders, units } = facts.mysql;
   const stock = product?.stock ?? 0;
   const inEvents = soldInEvents(look);
+  yield;
   const inRows = units.map(({ unit }: UnitRow): UnitRange => [unit, unit]);
-  const oversold = Math.max(
-    inEvents.quantity - stock,
-    unitsTooMany(inEvents.units, stock),
-    unitsTooMany(soldInRedis(redisOrders, rows), stock),
-    unitsTooMany(inRows, stock),
-    soldTooEarly(look),
-    0,
-  );
+  const tooMany: number[] = [inEvents.quantity - stock, soldTooEarly(look), 0];
+  for (const ranges of [inEvents.units, soldInRedis(redisOrders, rows), inRows]) {
+    tooMany.push(unitsTooMany(ranges, stock));
+    yield;
+  }
+  const oversold = Math.max(...tooMany);
   if (oversold > 0) problems.add(`Oversold: ${oversold} units were sold twice or beyond the stock`);
   const rowsTooMany = orders.length - rows.size;
   if (rowsTooMany > 0) problems.add(`MySQL: ${rowsTooMany} orders have more than one row`);
-  const unitsOfTwo = Math.max(unitsTwice(inRows), unitsTwice(inEvents.units));
+  const twiceInRows = unitsTwice(inRows);
+  yield;
+  const unitsOfTwo = Math.max(twiceInRows, unitsTwice(inEvents.units));
+  yield;
   if (unitsOfTwo > 0) problems.add(`${unitsOfTwo} units belong to more than one order`);
   return {
     stock,

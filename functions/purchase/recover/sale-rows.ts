@@ -1,7 +1,8 @@
 // A sale's rows in pages, so that neither MySQL nor we hold a big sale at once. Within one
 // transaction all pages are of one moment.
 
-import { and, asc, eq, gt, gte, or } from 'drizzle-orm';
+import { and, asc, eq, gt } from 'drizzle-orm';
+import { byAcceptance, ordersAfter, ordersPerPage } from '#lib/mysql/order-pages.ts';
 import { orders, orderUnits } from '#lib/mysql/schema.ts';
 import type { Transaction } from '../operate/operation.ts';
 
@@ -20,7 +21,6 @@ export interface SaleRows {
 
 type Reader = Pick<Transaction, 'select'>;
 
-const ordersPerPage = 5_000;
 const unitsPerPage = 20_000;
 
 export function saleRowsOf(db: Reader, productId: string): SaleRows {
@@ -31,18 +31,11 @@ async function* orderPages(db: Reader, productId: string): AsyncGenerator<SoldOr
   const { orderId, userId, quantity, status, acceptedAt, userFirstAt } = orders;
   let last: SoldOrder | undefined;
   do {
-    // In the order of the index `orders_by_product`, which ends with the primary key.
     const page = await db
       .select({ orderId, userId, quantity, status, acceptedAt, userFirstAt })
       .from(orders)
-      .where(
-        and(
-          eq(orders.productId, productId),
-          last && gte(acceptedAt, last.acceptedAt),
-          last && or(gt(acceptedAt, last.acceptedAt), gt(orderId, last.orderId)),
-        ),
-      )
-      .orderBy(asc(acceptedAt), asc(orderId))
+      .where(ordersAfter(productId, last))
+      .orderBy(...byAcceptance)
       .limit(ordersPerPage);
     yield page;
     last = page.length < ordersPerPage ? undefined : page.at(-1);

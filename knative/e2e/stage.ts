@@ -3,7 +3,7 @@
 import { createWriteStream } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
-import { type Buyer, type Buyers, createBuyers } from './buyers.ts';
+import { type Buyer, type Buyers, createBuyers, type Purchase } from './buyers.ts';
 import type { Cluster } from './cluster.ts';
 import type { Door } from './door.ts';
 import { compare, problemsOf } from './judge.ts';
@@ -59,6 +59,7 @@ export interface Sale {
 const patienceMs = 180_000;
 const awakeWithinMs = 120_000;
 const pollMs = 250;
+const betweenTriesMs = 5_000;
 
 export interface SaleDeps {
   readonly shop: Shop;
@@ -69,12 +70,14 @@ export interface SaleDeps {
   readonly run: string;
   /** Where the clients' own log goes. */
   readonly folder: string;
+  /** Called for each purchase as soon as it is known. */
+  readonly onTold?: (purchase: Purchase) => void;
+  /** How often it is tried to settle while a store that is away lets nothing be told; 1. */
+  readonly settleTries?: number;
 }
 
-export async function createSale(
-  { shop, door, interrupted, atTheEnd, run, folder }: SaleDeps,
-  { name, stock, opens }: NewSale,
-): Promise<Sale> {
+export async function createSale(deps: SaleDeps, { name, stock, opens }: NewSale): Promise<Sale> {
+  const { shop, door, interrupted, atTheEnd, run, folder, settleTries = 1 } = deps;
   const productId = `${run}-${name}`;
   // Everything may be asleep; what is measured begins later.
   const isAwake = async () => (await door.look('/api/products')) === 200 || undefined;
@@ -92,7 +95,10 @@ export async function createSale(
     if (!isSettled) await shop.tell('sale', 'close', productId, '--wait', '60s');
   });
   if (opens === undefined) await shop.ask('sale', 'open', productId);
-  const onTold = (purchase: object) => log.write(`${JSON.stringify(purchase)}\n`);
+  const onTold = (purchase: Purchase) => {
+    log.write(`${JSON.stringify(purchase)}\n`);
+    deps.onTold?.(purchase);
+  };
   const buyers = createBuyers({ door, productId, patienceMs, interrupted, onTold });
   return {
     productId,
@@ -100,21 +106,39 @@ export async function createSale(
     people: (count) => shop.buyers(count),
     async settle() {
       log.end();
-      const found = await settle(shop, productId, buyers);
-      isSettled = true;
-      return found;
+      for (let left = settleTries - 1; ; left -= 1) {
+        try {
+          const found = await settle(shop, productId, buyers);
+          isSettled = true;
+          if (found.isTold || left <= 0) return found;
+        } catch (error) {
+          if (left <= 0) throw error;
+        }
+        await pause(betweenTriesMs, undefined, { signal: interrupted });
+      }
     },
   };
 }
 
-/** `verify` has the last word about the stores; the rows, about what clients were told. */
-async function settle(shop: Shop, productId: string, { tally }: Buyers): Promise<Found> {
+/** As `kn-seckill verify` exits where it could not tell. */
+const untold = 2;
+
+interface Settled extends Found {
+  /** False where a store that was away may be all that is wrong. */
+  readonly isTold: boolean;
+}
+
+/**
+ * `verify` has the last word about the stores; the rows, about what clients were told. Rejects
+ * where the rows cannot be had.
+ */
+async function settle(shop: Shop, productId: string, { tally }: Buyers): Promise<Settled> {
   const problems: string[] = [];
   const closed = await shop.tell('sale', 'close', productId, '--wait', '5m');
   if (closed.status !== 0)
     problems.push(`sale close exited ${closed.status}: ${lastLine(closed.stderr)}`);
   const verified = await shop.tell('verify', productId, '--wait', '60s', '-o', 'json');
-  const verify = JSON.parse(verified.stdout) as Record<string, unknown>;
+  const verify = JSON.parse(verified.stdout || '{}') as Record<string, unknown>;
   if (verified.status !== 0)
     problems.push(`verify exited ${verified.status}: ${lastLine(verified.stderr)}`);
   const compared = compare(tally.purchases, await shop.rows(productId));
@@ -126,6 +150,7 @@ async function settle(shop: Shop, productId: string, { tally }: Buyers): Promise
       verify: { stock, sold, rows, units, oversold, lost, duplicated, ranked, ok },
     },
     problems,
+    isTold: closed.status === 0 && verified.status !== untold,
   };
 }
 

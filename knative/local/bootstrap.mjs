@@ -26,6 +26,7 @@ const programs = {
     'knative/local/faults/vitest.config.ts',
   ],
   'test:nodes': ['knative/local/nodes/main.ts'],
+  soak: ['knative/local/soak/main.ts'],
   'test:knative': ['knative/e2e/main.ts'],
 };
 

@@ -32,6 +32,12 @@ export type Admitted =
 /** Takes one token of every tier, or none. */
 export type Admit = (request: AdmissionRequest) => Promise<Admitted>;
 
+/**
+ * Of a crowd that comes at once, the first are decided, and sold to, while the others are read.
+ * With fewer at a time Redis and `purchase` would have more calls than that wins.
+ */
+const groupMax = 64;
+
 interface Waiting {
   readonly request: AdmissionRequest;
   readonly answer: (admitted: Admitted) => void;
@@ -48,6 +54,7 @@ export function createAdmit({ redis, limitsNow }: DependsOn): Admit {
   const endTurn = () => {
     const group = turn;
     turn = [];
+    if (group.length === 0) return;
     limitsNow()
       .then((limits) => admitGroup(redis, limits, group))
       .catch(() => {
@@ -58,6 +65,7 @@ export function createAdmit({ redis, limitsNow }: DependsOn): Admit {
     new Promise((answer) => {
       if (turn.length === 0) setImmediate(endTurn);
       turn.push({ request, answer });
+      if (turn.length === groupMax) endTurn();
     });
 }
 

@@ -1,8 +1,6 @@
 // What a deployed program is run with, here and in the images (knative/images/Containerfile).
 
 export const nodeOptions = [
-  // kafkajs sets a timer into the past once (its request queue); Node 24 would say so each time.
-  '--disable-warning=TimeoutNegativeWarning',
   // V8's young generation: three times this, and 16 by itself. What a purchase needs is garbage
   // when it is answered; an instance is to fit into 120 MB.
   '--max-semi-space-size=4',

@@ -7,6 +7,7 @@ import type { ISocketFactoryArgs, KafkaConfig, SASLOptions } from 'kafkajs';
 import { type Environment, kafkaNames, readEnvironment } from '#lib/environment.ts';
 import type { LiveTls } from '#lib/tls/live-tls.ts';
 import { tlsOf } from '#lib/tls/tls-of.ts';
+import './request-queue.ts';
 
 export interface KafkaAccess {
   /** `host:port`, some of the cluster's. */

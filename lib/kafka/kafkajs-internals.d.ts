@@ -1,4 +1,4 @@
-// The two modules inside kafkajs that we use, typed as far as we use them.
+// The modules inside kafkajs that we use, typed as far as we use them.
 // kafkajs has no public way to read a topic without joining a consumer group.
 
 declare module 'kafkajs/src/cluster/index.js' {
@@ -95,5 +95,37 @@ declare module 'kafkajs/src/consumer/batch.js' {
     constructor(topic: string, fetchedOffset: string, partition: FetchedPartition);
     readonly messages: readonly FetchedRecord[];
     readonly rawMessages: readonly FetchedRecord[];
+  }
+}
+
+declare module 'kafkajs/src/network/requestQueue/index.js' {
+  /** Of one connection: what is on its way, and what waits for that or for Kafka's throttling. */
+  export default class RequestQueue {
+    constructor(options: {
+      readonly clientId: string;
+      readonly broker: string;
+      readonly maxInFlightRequests: number;
+      readonly requestTimeout: number;
+      readonly enforceRequestTimeout: boolean;
+      readonly isConnected: () => boolean;
+      readonly logger: { debug(): void; warn(): void };
+    });
+    readonly pending: readonly unknown[];
+    maybeThrottle(milliseconds: number): void;
+    push(request: {
+      readonly entry: {
+        readonly correlationId: number;
+        readonly resolve: () => void;
+        readonly reject: (error: Error) => void;
+      };
+      readonly expectResponse: boolean;
+      readonly sendRequest: () => void;
+    }): void;
+    fulfillRequest(response: {
+      readonly correlationId: number;
+      readonly payload: unknown;
+      readonly size: number;
+    }): void;
+    scheduleCheckPendingRequests: (this: RequestQueue) => void;
   }
 }

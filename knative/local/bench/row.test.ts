@@ -22,9 +22,11 @@ test('a ratio is of medians: one bad measurement of three counts for nothing', (
 });
 
 test('what a thousand cost is the median of each process; who is not named took nothing', () => {
-  const rates = [{ all: 30, wrk: 10 }, { all: 50, wrk: 12 }, { all: 40, etcd: 4, wrk: 20 }].map(
-    (cpuMsPerThousand) => ({ perSecond: 5, p50Ms: null, p99Ms: null, cpuMsPerThousand }),
-  );
+  const rates = [
+    { all: 30, wrk: 10 },
+    { all: 50, wrk: 12 },
+    { all: 40, etcd: 4, wrk: 20 },
+  ].map((cpuMsPerThousand) => ({ perSecond: 5, p50Ms: null, p99Ms: null, cpuMsPerThousand }));
   const { cpuMsPerThousand } = rateRow('accept', rates, [10]);
   expect(cpuMsPerThousand).toEqual({ all: 40, wrk: 12, etcd: 0 });
   const unmeasured = { perSecond: 5, p50Ms: null, p99Ms: null };

@@ -57,7 +57,7 @@ export function createMember(service: Service): Member {
     const started = await startProcess({
       name,
       command: process.execPath,
-      args: ['--enable-source-maps', '--disable-warning=TimeoutNegativeWarning', ...service.args],
+      args: ['--enable-source-maps', ...service.args],
       env: environmentOf(service, armed, lockTtlMs),
       logFile,
       graceMs: 0,

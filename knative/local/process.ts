@@ -24,6 +24,8 @@ export interface ProcessOptions {
   /** The whole environment of the program; ours where it is left out. */
   readonly env?: Readonly<Record<string, string | undefined>>;
   readonly cwd?: string;
+  /** Of the group that it runs as, which only root may choose; ours where it is left out. */
+  readonly groupId?: number | undefined;
   /** Its output goes to the end of this file. */
   readonly logFile: string;
   /**
@@ -103,6 +105,7 @@ export async function startProcess(options: ProcessOptions): Promise<RunningProc
   const graceSeconds = String(Math.ceil(graceMs / 1_000));
   const guard = spawn('sh', ['-c', guardScript, 'sh', graceSeconds, command, ...args], {
     cwd: options.cwd,
+    gid: options.groupId,
     env: options.env ?? process.env,
     stdio: ['pipe', log, log, 'pipe'],
     detached: true,

@@ -18,7 +18,12 @@ import {
 import { type Say, secondsSince } from './say.ts';
 import { type Service, startServices } from './service.ts';
 import type { ProcessEntry, State } from './state.ts';
-import { createStores, type RunningStores, type Stores } from './stores/stores.ts';
+import {
+  createStores,
+  type RunningStores,
+  type Stores,
+  type StoresOptions,
+} from './stores/stores.ts';
 import { type Supervised, supervise } from './supervise.ts';
 import { startTicks } from './tick.ts';
 import { createTopics } from './topics.ts';
@@ -34,6 +39,9 @@ export interface RuntimeOptions {
   readonly state: State;
   readonly given: Readonly<Record<string, string | undefined>>;
   readonly say: Say;
+  /** For tests that do something to single processes; see `StoresOptions`. */
+  readonly asPrograms?: boolean | undefined;
+  readonly groupOf?: StoresOptions['groupOf'];
 }
 
 export interface RunningRuntime {
@@ -53,6 +61,7 @@ export interface Runtime {
 
 export function createRuntime(options: RuntimeOptions): Runtime {
   const { state, given, say, remember = () => undefined, nodes = 1 } = options;
+  const { asPrograms, groupOf } = options;
   const counts = topologyOf(nodes);
   const folder = folderOf(options.folder, nodes);
   const stops: (() => Promise<void>)[] = [];
@@ -61,7 +70,7 @@ export function createRuntime(options: RuntimeOptions): Runtime {
   async function start(): Promise<RunningRuntime> {
     const ports = await choosePorts(given.PORT, state.ports, counts);
     const password = state.secrets.mysqlPassword;
-    const before = { ports: state.ports, remember };
+    const before = { ports: state.ports, remember, asPrograms, groupOf };
     const stores = createStores({ folder, counts, ...before, password, given, say });
     stops.push(() => stores.stop());
     const [up] = await Promise.all([stores.start(), build(folder, say)]);
@@ -96,7 +105,9 @@ export function createRuntime(options: RuntimeOptions): Runtime {
     kind: FunctionName | 'source-runner',
     serviceOf: (name: string) => Service,
   ): Promise<void> {
-    const services = namesOf(kind, counts[kind]).map(serviceOf);
+    const services = namesOf(kind, counts[kind])
+      .map(serviceOf)
+      .map((service) => ({ ...service, groupId: groupOf?.(service.name) }));
     const running = await startServices(kind, services, say);
     stops.push(() => running.stop());
     processes.push(...entriesOf(kind, services));

@@ -19,6 +19,7 @@ export interface Service {
   readonly env: Readonly<Record<string, string | undefined>>;
   /** On 127.0.0.1. */
   readonly port: number;
+  readonly groupId?: number | undefined;
 }
 
 const readyDeadlineMs = 60_000;
@@ -56,7 +57,7 @@ export async function startServices(
   return { stop };
 }
 
-async function run({ name, folder, args, env, port }: Service): Promise<RunningProcess> {
+async function run({ name, folder, args, env, port, groupId }: Service): Promise<RunningProcess> {
   mkdirSync(folder, { recursive: true });
   const pidFile = join(folder, 'pid');
   await endLeftover(pidFile, graceMs);
@@ -66,7 +67,6 @@ async function run({ name, folder, args, env, port }: Service): Promise<RunningP
     args: [...nodeOptions, ...args],
     env: { ...env, PORT: String(port), SECKILL_HOST: '127.0.0.1' },
     logFile: join(folder, 'log'),
-    pidFile,
-    graceMs,
+    ...{ pidFile, graceMs, groupId },
   });
 }

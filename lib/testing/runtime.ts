@@ -6,7 +6,7 @@ import { rmSync, writeFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { setTimeout } from 'node:timers/promises';
 import { killAllProcesses } from '#knative/local/process.ts';
-import { createRuntime } from '#knative/local/runtime.ts';
+import { createRuntime, type RuntimeOptions } from '#knative/local/runtime.ts';
 import type { Say } from '#knative/local/say.ts';
 import { type ProcessEntry, pidOf, readState } from '#knative/local/state.ts';
 import type { Nodes } from '#knative/local/topology.ts';
@@ -42,6 +42,15 @@ export interface TestRuntimeOptions {
   readonly nodes?: Nodes;
   /** Told of progress as it is made. */
   readonly say?: Say;
+  /** Its own, removed at the end; one with a new name where not said. */
+  readonly folder?: string;
+  readonly groupOf?: RuntimeOptions['groupOf'];
+  readonly asPrograms?: boolean;
+}
+
+/** A folder that no other runtime has. */
+export function testRuntimeFolder(): string {
+  return join(root, '.seckill', uniqueName('runtime-'));
 }
 
 const folders = new Set<string>();
@@ -59,13 +68,14 @@ export function abandonTestRuntimes(): void {
  */
 export async function startTestRuntime(
   given: Readonly<Record<string, string>> = {},
-  { nodes = 1, say }: TestRuntimeOptions = {},
+  options: TestRuntimeOptions = {},
 ): Promise<TestRuntime> {
-  const folder = join(root, '.seckill', uniqueName('runtime-'));
+  const { nodes = 1, say, groupOf, asPrograms } = options;
+  const folder = options.folder ?? testRuntimeFolder();
   folders.add(folder);
   const said: string[] = [];
   const runtime = createRuntime({
-    ...{ folder, nodes },
+    ...{ folder, nodes, groupOf, asPrograms },
     state: readState(folder),
     // Nothing is given: neither the stores of the other tests nor their keys.
     given: { PATH: process.env.PATH, PORT: '0', ...given },

@@ -5,7 +5,7 @@ import { randomBytes } from 'node:crypto';
 import { setTimeout } from 'node:timers/promises';
 import { signToken } from '#knative/plugin/sign-token.ts';
 import { until } from '#lib/testing/runtime.ts';
-import type { Fleet } from './fleet.ts';
+import type { Fleet, Reachable } from './fleet.ts';
 
 export interface Crowd {
   /** Order ids that were accepted, by who holds them. */
@@ -188,7 +188,7 @@ async function askFor(fleet: Fleet, productId: string, { userId, key }: Ask): Pr
   }
 }
 
-export function tokenOf(fleet: Fleet, userId: string, isOperator = false): string {
+export function tokenOf(fleet: Reachable, userId: string, isOperator = false): string {
   const issuedAt = Math.floor(Date.now() / 1_000);
   return signToken(String(fleet.env.SECKILL_JWT_KEY), {
     ...{ userId, isOperator, issuedAt, issuer: 'seckill', audience: 'seckill' },

@@ -51,6 +51,9 @@ export interface Fleet {
   stop(): Promise<void>;
 }
 
+/** All that buyers and operators need to know of a system. */
+export type Reachable = Pick<Fleet, 'url' | 'env'>;
+
 const root = resolve(import.meta.dirname, '../../..');
 
 /** `lockTtlMs`: shorter than as shipped where a test freezes who holds a lock. */

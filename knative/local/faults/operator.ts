@@ -4,9 +4,10 @@
 import { randomUUID } from 'node:crypto';
 import { setTimeout } from 'node:timers/promises';
 import { createConnection } from 'mysql2/promise';
+import type { Row } from '#knative/e2e/judge.ts';
 import type { Verdict } from '#lib/checker/facts.ts';
 import { tokenOf } from './crowd.ts';
-import type { Fleet } from './fleet.ts';
+import type { Reachable } from './fleet.ts';
 
 type Body = Record<string, unknown>;
 
@@ -23,7 +24,7 @@ export interface Operator {
   verify(productId: string): Promise<Verdict>;
 }
 
-export function createOperator(fleet: Fleet): Operator {
+export function createOperator(fleet: Reachable): Operator {
   async function once(method: string, path: string, operationId: string, body?: object) {
     const response = await fetch(fleet.url + path, {
       method,
@@ -96,21 +97,29 @@ class Refused extends Error {
   override readonly name = 'Refused';
 }
 
-/** What MySQL holds of a sale, counted by a connection of our own. */
+/** What MySQL holds of a sale, read by a connection of our own. */
 export async function rowsOf(
-  fleet: Fleet,
+  fleet: Reachable,
   productId: string,
-): Promise<{ readonly orderIds: string[]; readonly units: number[] }> {
+): Promise<{
+  readonly rows: readonly Row[];
+  readonly orderIds: string[];
+  readonly units: number[];
+}> {
   const connection = await createConnection({ uri: String(fleet.env.SECKILL_MYSQL_URL) });
   try {
-    const [orders] = await connection.query('select order_id from orders where product_id = ?', [
-      productId,
-    ]);
+    const [orders] = await connection.query(
+      `select order_id as orderId, user_id as userId, quantity, status
+       from orders where product_id = ?`,
+      [productId],
+    );
     const [units] = await connection.query('select unit from order_units where product_id = ?', [
       productId,
     ]);
+    const rows = orders as Row[];
     return {
-      orderIds: (orders as { order_id: string }[]).map((row) => row.order_id).sort(),
+      rows,
+      orderIds: rows.map(({ orderId }) => orderId).sort(),
       units: (units as { unit: number }[]).map((row) => row.unit),
     };
   } finally {

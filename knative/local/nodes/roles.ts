@@ -17,14 +17,17 @@ export function ofKind(processes: Processes, kind: Kind): Processes {
   return processes.filter((one) => one.kind === kind);
 }
 
-/** The one of its kind for which this is so; throws where it is of none. */
+/** The one of its kind for which this is so; throws where it is of none that answers. */
 async function whichOf(
   processes: Processes,
   kind: Kind,
   isSo: (one: ProcessEntry) => Promise<boolean>,
 ): Promise<ProcessEntry> {
-  for (const one of ofKind(processes, kind)) if (await isSo(one)) return one;
-  throw new Error(`it is told of no ${kind}`);
+  const all = ofKind(processes, kind);
+  const told = await Promise.all(all.map((one) => isSo(one).catch(() => false)));
+  const found = all.find((_, at) => told[at]);
+  if (found === undefined) throw new Error(`it is told of no ${kind}`);
+  return found;
 }
 
 export function etcdLeader(processes: Processes): Promise<ProcessEntry> {
@@ -47,13 +50,33 @@ export async function redisMasterOf(
   processes: Processes,
   productId: string,
 ): Promise<ProcessEntry> {
-  const [any] = ofKind(processes, 'redis');
-  if (any === undefined) throw new Error('there is no Redis');
-  const slot = Number(await askRedis(any, 'CLUSTER', 'KEYSLOT', saleKeys(productId).sale));
-  const slots = (await askRedis(any, 'CLUSTER', 'SLOTS')) as [number, number, [string, number]][];
-  const port = slots.find(([from, to]) => from <= slot && slot <= to)?.[2][1];
-  return whichOf(processes, 'redis', (one) => Promise.resolve(one.port === port));
+  const [master] = await redisNodesOf(processes, productId);
+  return whichOf(processes, 'redis', (one) => Promise.resolve(one.port === master));
 }
+
+/** The first of its replicas. */
+export async function redisReplicaOf(
+  processes: Processes,
+  productId: string,
+): Promise<ProcessEntry> {
+  const [, replica] = await redisNodesOf(processes, productId);
+  return whichOf(processes, 'redis', (one) => Promise.resolve(one.port === replica));
+}
+
+/** The ports of those that have a sale's keys, the master first, as the first to answer says. */
+async function redisNodesOf(processes: Processes, productId: string): Promise<number[]> {
+  const { sale } = saleKeys(productId);
+  return Promise.any(
+    ofKind(processes, 'redis').map(async (one) => {
+      const slot = Number(await askRedis(one, 'CLUSTER', 'KEYSLOT', sale));
+      const slots = (await askRedis(one, 'CLUSTER', 'SLOTS')) as [number, number, ...SlotNode[]][];
+      const [, , ...nodes] = slots.find(([from, to]) => from <= slot && slot <= to) ?? [0, 0];
+      return nodes.map(([, port]) => port);
+    }),
+  );
+}
+
+type SlotNode = readonly [address: string, port: number];
 
 /** The broker that leads the quorum, as the brokers have written it down. */
 export function kafkaController(processes: Processes): Promise<ProcessEntry> {
@@ -84,6 +107,7 @@ export async function belongsAgain(one: ProcessEntry, processes: Processes): Pro
       return views.flat().every(({ isr }) => isr.includes(one.index));
     }
     case 'redis': {
+      if (ofKind(processes, 'redis').length === 1) return (await askRedis(one, 'PING')) === 'PONG';
       const replication = String(await askRedis(one, 'INFO', 'replication'));
       const state = String(await askRedis(one, 'CLUSTER', 'INFO'));
       const isWhole = state.includes('cluster_state:ok');

@@ -61,6 +61,7 @@ export async function startMember(
       logFile,
       pidFile,
       graceMs: own.throwaway ? 0 : graceMs,
+      groupId: own.groupOf?.(site.name),
     });
     await own.keep(site.name, started);
     await untilHealthy(store, store.address(site), healthyDeadlineMs, started.exited);

@@ -79,6 +79,8 @@ export interface OwnStores {
   readonly sitesOf: (store: Store) => Promise<readonly StoreSite[]>;
   /** Takes charge of a process; ends it at once where we are stopping already. */
   readonly keep: (name: string, started: RunningProcess) => Promise<void>;
+  /** The group that a process of this name runs as; ours where it has none of its own. */
+  readonly groupOf?: ((name: string) => number | undefined) | undefined;
 }
 
 /** How long a check waits for one answer. */

@@ -40,6 +40,10 @@ export interface StoresOptions {
   readonly syncs?: boolean;
   /** How long what a killed run left may take to end by itself. */
   readonly leftoverWaitMs?: number;
+  /** As programs of this machine, also where a Docker engine answers. */
+  readonly asPrograms?: boolean | undefined;
+  /** See `OwnStores`. */
+  readonly groupOf?: OwnStores['groupOf'];
   /** How long a store that is named may take to answer. */
   readonly givenDeadlineMs?: number;
 }
@@ -77,6 +81,7 @@ export function createStores(options: StoresOptions): Stores {
     say,
     throwaway,
     leftoverWaitMs: options.leftoverWaitMs,
+    groupOf: options.groupOf,
     async sitesOf({ name }) {
       const known = sites.get(name);
       if (known !== undefined) return known;
@@ -99,7 +104,7 @@ export function createStores(options: StoresOptions): Stores {
       options.remember?.(ports);
       const [givenAddresses, ownAddresses] = await Promise.all([
         Promise.all(named.map(useNamed)),
-        startOwn(ours, own, options.counts),
+        startOwn(ours, own, options),
       ]);
       const env = Object.fromEntries([
         ...named.map(({ variable }, index) => [variable, givenAddresses[index]]),
@@ -134,12 +139,12 @@ export function createStores(options: StoresOptions): Stores {
 async function startOwn(
   stores: readonly Store[],
   own: OwnStores,
-  counts: StoresOptions['counts'] = {},
+  { counts = {}, asPrograms = false }: Pick<StoresOptions, 'counts' | 'asPrograms'>,
 ): Promise<string[]> {
   if (stores.length === 0) return [];
   // docker-compose.yml has one of each.
   const isSingle = Object.values(counts).every((count) => count === 1);
-  const inContainers = isSingle && (await engineAnswers());
+  const inContainers = isSingle && !asPrograms && (await engineAnswers());
   return inContainers ? startInContainers(stores, own) : startNatively(stores, own);
 }
 

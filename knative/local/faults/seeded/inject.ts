@@ -17,7 +17,7 @@ export interface Injected {
   /** The process that it was done to. */
   readonly name: string;
   /** Ends the fault; the process may need a while until it is well again. Called once. */
-  heal(): Promise<void>;
+  readonly heal: () => Promise<void>;
 }
 
 /** Rejects where nobody can be found who has the role: then nothing was done. */

@@ -15,7 +15,7 @@ test.each([
   [['--seed', '1', '--seeds', '1-2'], 'one of them'],
   [['--only', 'kill,quake'], 'quake is none of kill'],
   [['--nodes', '2'], 'there are 1 or 3'],
-  [['--seconds', '-1'], 'whole number'],
+  [['--seconds=-1'], 'whole number'],
   [['-o', 'xml'], 'text or json'],
   [['--slow'], '--slow'],
 ])('%j is refused', (args, why) => {

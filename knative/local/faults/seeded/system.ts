@@ -16,8 +16,8 @@ export interface FaultSystem {
   readonly folder: string;
   readonly runtime: TestRuntime;
   /** The sale that roles are about: the one that was opened last. */
-  productId(): string;
-  setProductId(productId: string): void;
+  readonly productId: () => string;
+  readonly setProductId: (productId: string) => void;
   /** Ends it and removes what it stored. */
   stop(): Promise<void>;
 }

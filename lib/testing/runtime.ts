@@ -46,6 +46,8 @@ export interface TestRuntimeOptions {
   readonly folder?: string;
   readonly groupOf?: RuntimeOptions['groupOf'];
   readonly asPrograms?: boolean;
+  /** When all of it has ended, before its folder is removed. */
+  readonly beforeRemoval?: () => Promise<void>;
 }
 
 /** A folder that no other runtime has. */
@@ -86,6 +88,7 @@ export async function startTestRuntime(
   });
   const stop = async () => {
     await runtime.stop();
+    await options.beforeRemoval?.();
     rmSync(folder, { recursive: true, force: true });
     folders.delete(folder);
   };

@@ -1,5 +1,8 @@
 // Does to a process what a plan says, and undoes it.
 
+import { rmSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { setTimeout as pause } from 'node:timers/promises';
 import {
   etcdLeader,
   kafkaController,
@@ -10,6 +13,8 @@ import {
 } from '../../nodes/roles.ts';
 import { type ProcessEntry, pidOf } from '../../state.ts';
 import type { FaultTarget, Role } from './kinds.ts';
+import { leadElsewhere } from './leaders.ts';
+import type { Restore } from './network.ts';
 import type { PlannedFault } from './plan.ts';
 import type { FaultSystem } from './system.ts';
 
@@ -20,42 +25,108 @@ export interface Injected {
   readonly heal: () => Promise<void>;
 }
 
+/** For so long the replica hears nothing before its master is killed. */
+const unheardMs = 2_000;
+
 /** Rejects where nobody can be found who has the role: then nothing was done. */
 export async function inject(
   system: FaultSystem,
-  { kind, target }: Pick<PlannedFault, 'kind' | 'target'>,
+  fault: Pick<PlannedFault, 'kind' | 'target' | 'amount'>,
 ): Promise<Injected> {
-  const entry = await processOf(system, target);
-  const { name } = entry;
+  const entry = await processOf(system, fault.target);
+  return { name: entry.name, heal: await doTo(system, entry, fault) };
+}
+
+async function doTo(
+  system: FaultSystem,
+  entry: ProcessEntry,
+  { kind, amount }: Pick<PlannedFault, 'kind' | 'amount'>,
+): Promise<Restore> {
+  const { runtime, peerOf } = system;
   switch (kind) {
     case 'kill':
-      signal(entry, 'SIGKILL');
-      return { name, heal: () => Promise.resolve() };
-    case 'away':
-      system.runtime.takeDown(name);
-      return {
-        name,
-        heal() {
-          system.runtime.bringUp(name);
-          return Promise.resolve();
-        },
-      };
+      return signal(entry, 'SIGKILL');
+    case 'end':
+      return signal(entry, 'SIGTERM');
     case 'freeze':
-      signal(entry, 'SIGSTOP');
-      return {
-        name,
-        heal() {
-          signal(entry, 'SIGCONT');
-          return Promise.resolve();
-        },
-      };
+      return signal(entry, 'SIGSTOP', 'SIGCONT');
+    case 'away':
+      return takeAway(system, entry);
+    case 'cut':
+      return networkOf(system).cut(peerOf(entry));
+    case 'slow':
+      return networkOf(system).slow(peerOf(entry), amount);
+    case 'unanswered':
+      return loseAnswersOf(system, entry);
+    case 'old-replica':
+      return replaceByOldReplica(system, entry);
+    case 'move-leaders':
+      return leadElsewhere(runtime.processes, entry);
+    case 'full-disk':
+      if (system.disks === undefined) throw new Error('there are no disks of our own');
+      return system.disks.fill(entry.name);
+    case 'clock-back':
+      return setClock(entry, -amount);
+    case 'clock-ahead':
+      return setClock(entry, amount);
   }
 }
 
-/** To the process that has this name now; to none while it is away. */
-function signal(entry: ProcessEntry, how: NodeJS.Signals): void {
-  const pid = pidOf(entry);
-  if (pid !== undefined) process.kill(pid, how);
+/** To the process that has this name now, and to that one again; to none while it is away. */
+function signal(entry: ProcessEntry, how: NodeJS.Signals, undo?: NodeJS.Signals): Restore {
+  const send = (what: NodeJS.Signals) => {
+    const pid = pidOf(entry);
+    if (pid !== undefined) process.kill(pid, what);
+  };
+  send(how);
+  return () => {
+    if (undo !== undefined) send(undo);
+    return Promise.resolve();
+  };
+}
+
+/** Two faults may want the same one to be away: it is, until both are over. */
+function takeAway({ runtime }: FaultSystem, { name, folder }: ProcessEntry): Restore {
+  runtime.takeDown(name);
+  return () => {
+    rmSync(join(folder, 'down'), { force: true });
+    return Promise.resolve();
+  };
+}
+
+function networkOf({ network }: FaultSystem) {
+  if (network === undefined) throw new Error('there is no network of our own');
+  return network;
+}
+
+/** A store's own members go on to hear it: what they have to agree on is agreed on, and done. */
+function loseAnswersOf(system: FaultSystem, entry: ProcessEntry): Promise<Restore> {
+  const { processes } = system.runtime;
+  const isStore = ['redis', 'etcd', 'kafka', 'mysql'].includes(entry.kind);
+  const others = processes.filter(({ kind }) => kind !== entry.kind).map(system.peerOf);
+  return networkOf(system).loseAnswers(system.peerOf(entry), isStore ? others : 'everybody');
+}
+
+/** What is sold meanwhile is sold by the master alone, and lost with it. */
+async function replaceByOldReplica(system: FaultSystem, master: ProcessEntry): Promise<Restore> {
+  const { processes } = system.runtime;
+  const replica = await redisReplicaOf(processes, system.productId());
+  const restore = await networkOf(system).part(system.peerOf(master), system.peerOf(replica));
+  await pause(unheardMs);
+  const bringBack = takeAway(system, master);
+  return async () => {
+    await restore();
+    await bringBack();
+  };
+}
+
+function setClock({ folder }: ProcessEntry, offMs: number): Restore {
+  const file = join(folder, 'clock');
+  writeFileSync(file, String(offMs));
+  return () => {
+    rmSync(file, { force: true });
+    return Promise.resolve();
+  };
 }
 
 async function processOf(system: FaultSystem, target: FaultTarget): Promise<ProcessEntry> {

@@ -9,7 +9,9 @@ import { killAllProcesses } from '../../process.ts';
 import { sayOnStderr, secondsSince } from '../../say.ts';
 import { messageOf } from '../../stores/healthy.ts';
 import { folderOf } from '../../topology.ts';
+import { type FaultKind, factsOf } from './kinds.ts';
 import { type Line, type Result, writeLine } from './log.ts';
+import { enterNamespaces } from './namespaces.ts';
 import { commandOf, type Options, readOptions, usage } from './options.ts';
 import { planOf } from './plan.ts';
 import { perform } from './run.ts';
@@ -18,6 +20,7 @@ import { type FaultSystem, startFaultSystem } from './system.ts';
 const root = resolve(import.meta.dirname, '../../../..');
 const interruption = new AbortController();
 const interrupted = interruption.signal;
+const installLog = join(root, '.seckill/faults-install.log');
 
 /** Resolves with how many runs have broken a promise. */
 async function runAll(options: Options): Promise<number> {
@@ -95,12 +98,28 @@ function sayBroken({ problems, command }: Line, evidence: string): void {
   console.error(`    once more:  ${command}\n    logs, data: ${evidence}`);
 }
 
+/** Resolves where all that can be done here can be done: in namespaces of our own, if possible. */
+async function withinReach(options: Options): Promise<Options> {
+  const say = (text: string) => {
+    sayOnStderr('namespaces', text);
+  };
+  const why = await enterNamespaces(process.argv.slice(1), installLog, say);
+  if (why === undefined) return options;
+  const [kinds, skipped] = [true, false].map((isPossible) =>
+    options.kinds.filter((kind) => (factsOf(kind).needs === 'nothing') === isPossible),
+  ) as [FaultKind[], FaultKind[]];
+  if (kinds.length === 0) throw new Error(`${skipped.join(', ')}: not possible here, ${why}`);
+  if (skipped.length > 0) say(`without ${skipped.join(', ')}: ${why}`);
+  return { ...options, kinds };
+}
+
 async function main(): Promise<number> {
-  const options = readOptions(process.argv.slice(2));
-  if (options === undefined) {
+  const asked = readOptions(process.argv.slice(2));
+  if (asked === undefined) {
     process.stdout.write(usage);
     return 0;
   }
+  const options = await withinReach(asked);
   const broken = await runAll(options);
   console.error(`${options.seeds.length} runs, ${broken} broke a promise; ${options.log}`);
   return broken === 0 ? 0 : 1;

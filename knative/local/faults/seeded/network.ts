@@ -1,6 +1,6 @@
 // The network between the processes of a system, which may be cut: the kernel drops what it is told
 // to drop, and nobody is told so, as when a cable is pulled. Each process runs as a group of its
-// own: by that its packets are known, and those of the connections that it has opened.
+// own; by that the connections are known that it opens, and those that it takes by its ports.
 
 import { spawn } from 'node:child_process';
 import { findProgram } from '../../stores/programs.ts';
@@ -19,20 +19,24 @@ export interface Network {
   /** All that it sends, and all that is sent to it. */
   cut(one: Peer): Promise<Restore>;
   /** So much of that, from 0 to 100; what is lost is sent again later, so that it is slow. */
-  lose(one: Peer, percent: number): Promise<Restore>;
-  /** What `server` answers to these, who have asked it: it has read and done what they asked for. */
-  loseAnswers(server: Peer, clients: readonly Peer[]): Promise<Restore>;
+  slow(one: Peer, percent: number): Promise<Restore>;
+  /** All between these two; others reach both. */
+  part(one: Peer, other: Peer): Promise<Restore>;
+  /** What `server` answers to those who have asked it: it has read and done what they asked for. */
+  loseAnswers(server: Peer, clients: readonly Peer[] | 'everybody'): Promise<Restore>;
 }
 
 const table = 'inet seckill_faults';
 
-/** Resolves once all connections that are made from now on are known by who makes them. */
-export async function openNetwork(peers: readonly Peer[]): Promise<Network> {
+/** To be called before they run: resolves when every connection is known by who opens it. */
+export async function openNetwork(groupIds: readonly number[]): Promise<Network> {
   const rules = new Map<object, readonly string[]>();
   let last = Promise.resolve();
 
   function apply(): Promise<void> {
-    last = last.then(() => load(rulesetOf(peers, [...rules.values()].flat())));
+    last = last
+      .catch(() => undefined)
+      .then(() => load(rulesetOf(groupIds, [...rules.values()].flat())));
     return last;
   }
 
@@ -48,24 +52,35 @@ export async function openNetwork(peers: readonly Peer[]): Promise<Network> {
 
   await apply();
   return {
-    cut: (one) => add(bothWays(one, 'drop')),
-    lose: (one, percent) => add(bothWays(one, `numgen random mod 100 < ${percent} drop`)),
-    loseAnswers: ({ groupId }, clients) =>
-      add(clients.map((client) => `meta skgid ${groupId} ct mark ${client.groupId} drop`)),
+    cut: (one) => add(allOf(one).map((match) => `${match} drop`)),
+    slow: (one, percent) =>
+      add(allOf(one).map((match) => `${match} numgen random mod 100 < ${percent} drop`)),
+    part: (one, other) => add([...opened(one, other), ...opened(other, one)]),
+    loseAnswers(server, clients) {
+      const answer = `tcp sport ${setOf(server.ports)}`;
+      if (clients === 'everybody') return add([`${answer} drop`]);
+      return add([`ct mark ${setOf(clients.map(({ groupId }) => groupId))} ${answer} drop`]);
+    },
   };
 }
 
-function bothWays({ groupId, ports }: Peer, verdict: string): string[] {
-  return [
-    `meta skgid ${groupId} ${verdict}`,
-    `ct mark ${groupId} ${verdict}`,
-    `tcp dport { ${ports.join(', ')} } ${verdict}`,
-  ];
+function allOf({ groupId, ports }: Peer): string[] {
+  return [`ct mark ${groupId}`, `tcp dport ${setOf(ports)}`, `tcp sport ${setOf(ports)}`];
+}
+
+/** Both ways of the connections that one has opened to the other. */
+function opened(one: Peer, { ports }: Peer): string[] {
+  const ofOne = `ct mark ${one.groupId} tcp`;
+  return [`${ofOne} dport ${setOf(ports)} drop`, `${ofOne} sport ${setOf(ports)} drop`];
+}
+
+function setOf(numbers: readonly number[]): string {
+  return `{ ${numbers.join(', ')} }`;
 }
 
 /** The whole table, which takes the place of the one before it at once. */
-export function rulesetOf(peers: readonly Peer[], rules: readonly string[]): string {
-  const marks = peers.map(({ groupId }) => `${groupId} : ${groupId}`).join(', ');
+function rulesetOf(groupIds: readonly number[], rules: readonly string[]): string {
+  const marks = groupIds.map((groupId) => `${groupId} : ${groupId}`).join(', ');
   return [
     `table ${table}`,
     `delete table ${table}`,

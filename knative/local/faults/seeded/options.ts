@@ -2,7 +2,7 @@
 
 import { parseArgs } from 'node:util';
 import { type Nodes, nodesOf } from '../../topology.ts';
-import { allKinds, type FaultKind, faultKinds } from './kinds.ts';
+import { allKinds, type FaultKind, factsOf } from './kinds.ts';
 
 export interface Options {
   readonly seeds: readonly number[];
@@ -19,7 +19,7 @@ export interface Options {
 
 const logByDefault = '.seckill/faults.jsonl';
 const width = Math.max(...allKinds.map((kind) => kind.length));
-const kindLines = allKinds.map((kind) => `  ${kind.padEnd(width)}  ${faultKinds[kind].about}`);
+const kindLines = allKinds.map((kind) => `  ${kind.padEnd(width)}  ${factsOf(kind).about}`);
 
 export const usage = `npm run faults [-- --seeds 1-20 | --seed N] [options]
 

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { allKinds, faultKinds } from './kinds.ts';
+import { allKinds, factsOf } from './kinds.ts';
 import { nameOf, planOf } from './plan.ts';
 
 const options = { nodes: 3, kinds: allKinds, seconds: 6 } as const;
@@ -22,14 +22,16 @@ test('every kind is done to everybody it may be done to, within its time', () =>
   const seen = new Set<string>();
   for (let seed = 1; seed <= 20_000; seed += 1) {
     for (const fault of planOf(seed, options).faults) {
-      const { forMs, targets } = faultKinds[fault.kind];
+      const { forMs, targets } = factsOf(fault.kind);
       expect(forMs.some(([least, most]) => least <= fault.forMs && fault.forMs <= most)).toBe(true);
       expect(targets(3)).toContainEqual(fault.target);
       seen.add(`${fault.kind} ${JSON.stringify(fault.target)}`);
     }
   }
   const all = allKinds.flatMap((kind) =>
-    faultKinds[kind].targets(3).map((target) => `${kind} ${JSON.stringify(target)}`),
+    factsOf(kind)
+      .targets(3)
+      .map((target) => `${kind} ${JSON.stringify(target)}`),
   );
   expect([...seen].sort()).toEqual(all.sort());
 });
@@ -52,9 +54,12 @@ test('some plans have two faults at a time, and some sell fewer than are asked f
 
 test('a fault is called by what is done to whom, and for how long', () => {
   const leader = { role: 'etcd leader' } as const;
-  expect(nameOf({ kind: 'freeze', target: leader, atMs: 1, forMs: 4_200 })).toBe(
+  expect(nameOf({ kind: 'freeze', target: leader, forMs: 4_200, amount: 0 })).toBe(
     'freeze etcd leader for 4.2 s',
   );
   const second = { kind: 'purchase', index: 2 } as const;
-  expect(nameOf({ kind: 'kill', target: second, atMs: 1, forMs: 0 })).toBe('kill purchase-2');
+  expect(nameOf({ kind: 'kill', target: second, forMs: 0, amount: 0 })).toBe('kill purchase-2');
+  expect(nameOf({ kind: 'clock-back', target: second, forMs: 500, amount: 61_000 })).toBe(
+    'clock-back by 61 s: purchase-2 for 0.5 s',
+  );
 });

@@ -4,7 +4,7 @@
 import { createHash } from 'node:crypto';
 import type { Kind, Nodes } from '../../topology.ts';
 import { randomOf } from '../random.ts';
-import { type FaultKind, type FaultTarget, faultKinds } from './kinds.ts';
+import { type FaultKind, type FaultTarget, factsOf } from './kinds.ts';
 
 export interface PlannedFault {
   readonly kind: FaultKind;
@@ -12,6 +12,8 @@ export interface PlannedFault {
   /** From when buyers are being sold to; how long it lasts from then. */
   readonly atMs: number;
   readonly forMs: number;
+  /** Milliseconds of a clock, percent of a network; 0 where nobody asks. */
+  readonly amount: number;
 }
 
 export interface Plan {
@@ -60,15 +62,19 @@ export function drawFault(
   { nodes, kinds }: Pick<PlanOptions, 'nodes' | 'kinds'>,
   other?: PlannedFault,
 ): PlannedFault {
-  const kind = oneOf(random, kinds);
-  const { targets, forMs } = faultKinds[kind];
+  const kind = oneOf(
+    random,
+    kinds.filter((one) => factsOf(one).targets(nodes).length > 0),
+  );
+  const { targets, forMs, amount = [[0, 0]] } = factsOf(kind);
   const target = oneOf(random, targets(nodes));
   const [shortest, longest] = oneOf(random, forMs);
+  const [least, most] = oneOf(random, amount);
   const from = other === undefined ? firstFaultMs : other.atMs;
   const to = other === undefined ? lastFaultMs : other.atMs + Math.max(other.forMs, 1_000);
   return {
     ...{ kind, target, atMs: between(random, from, to) },
-    forMs: between(random, shortest, longest),
+    ...{ forMs: between(random, shortest, longest), amount: between(random, least, most) },
   };
 }
 
@@ -89,10 +95,28 @@ function seedOf(seed: number, { nodes, kinds, seconds }: PlanOptions): number {
   return createHash('sha256').update(text).digest().readUInt32LE(0);
 }
 
-/** `freeze etcd: the leader for 4.2 s`. */
-export function nameOf({ kind, target, forMs }: PlannedFault): string {
+/** `freeze etcd leader for 4.2 s`. */
+export function nameOf({ kind, target, forMs, amount }: Omit<PlannedFault, 'atMs'>): string {
+  const who = targetName(target);
   const seconds = forMs === 0 ? '' : ` for ${(forMs / 1_000).toFixed(1)} s`;
-  return `${kind} ${targetName(target)}${seconds}`;
+  switch (kind) {
+    case 'clock-back':
+    case 'clock-ahead':
+      return `${kind} by ${(amount / 1_000).toFixed(0)} s: ${who}${seconds}`;
+    case 'slow':
+      return `${kind} by ${amount} %: ${who}${seconds}`;
+    case 'old-replica':
+    case 'move-leaders':
+    case 'full-disk':
+    case 'unanswered':
+      return `${kind}: ${who}${seconds}`;
+    case 'kill':
+    case 'end':
+    case 'away':
+    case 'freeze':
+    case 'cut':
+      return `${kind} ${who}${seconds}`;
+  }
 }
 
 export function targetName(target: FaultTarget): string {

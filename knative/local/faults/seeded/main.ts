@@ -10,12 +10,13 @@ import { sayOnStderr, secondsSince } from '../../say.ts';
 import { messageOf } from '../../stores/healthy.ts';
 import { folderOf } from '../../topology.ts';
 import { type FaultKind, factsOf } from './kinds.ts';
-import { type Line, type Result, writeLine } from './log.ts';
+import { type Line, type Result, readLines, writeLine } from './log.ts';
 import { enterNamespaces } from './namespaces.ts';
 import { commandOf, type Options, readOptions, usage } from './options.ts';
 import { planOf } from './plan.ts';
 import { perform } from './run.ts';
 import { type FaultSystem, startFaultSystem } from './system.ts';
+import { tableOf } from './table.ts';
 
 const root = resolve(import.meta.dirname, '../../../..');
 const interruption = new AbortController();
@@ -117,6 +118,10 @@ async function main(): Promise<number> {
   const asked = readOptions(process.argv.slice(2));
   if (asked === undefined) {
     process.stdout.write(usage);
+    return 0;
+  }
+  if (asked.table !== undefined) {
+    console.log(tableOf(readLines(asked.table)));
     return 0;
   }
   const options = await withinReach(asked);

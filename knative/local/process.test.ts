@@ -113,6 +113,26 @@ test('a leftover is ended only while it still is the noted process', async () =>
   expect(await child.exited).toBe(137);
 });
 
+test('who cannot be noted is not left running', async () => {
+  writeFileSync(join(folder, 'file'), '');
+  const pidFile = join(folder, 'file', 'pid');
+  const script = 'echo pid $$; exec sleep 60';
+  const started = startProcess({
+    ...{ name: 'it', command: 'sh', args: ['-c', script], logFile: logFile(), pidFile },
+    graceMs: 0,
+  });
+  await expect(started).rejects.toThrow('file');
+  // It may have been ended before it said so much.
+  const pid = await vi
+    .waitFor(() => Number(/^pid (\d+)$/m.exec(readFileSync(logFile(), 'utf8'))?.[1] ?? fail()), 500)
+    .catch(() => undefined);
+  if (pid !== undefined) expect(identityOf(pid)).toBeUndefined();
+});
+
+function fail(): never {
+  throw new Error('not yet');
+}
+
 test('where not even a shell can be run, that is the reason given', async () => {
   const cwd = join(folder, 'no-such-folder');
   const start = startProcess({ name: 'it', command: 'true', cwd, logFile: logFile() });

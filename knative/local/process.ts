@@ -130,7 +130,6 @@ export async function startProcess(options: ProcessOptions): Promise<RunningProc
     throw new Error(`${name} could not be started: ${failure?.message ?? `status ${status}`}`);
   }
   const identity = identityOf(pid);
-  if (pidFile !== undefined) notePid(pidFile, { pid, identity });
   const stop = async () => {
     // What the guard does when we die, it also does when we say so.
     guard.stdin?.end();
@@ -140,6 +139,13 @@ export async function startProcess(options: ProcessOptions): Promise<RunningProc
   const running = { name, pid, logFile, exited, stop };
   allRunning.add(running);
   void exited.then(() => allRunning.delete(running));
+  try {
+    if (pidFile !== undefined) notePid(pidFile, { pid, identity });
+  } catch (error) {
+    // Nobody would find it again: the disk is full.
+    await stop();
+    throw error;
+  }
   return running;
 }
 

@@ -27,9 +27,9 @@ export interface DiskPlace {
   readonly folder: string;
 }
 
-/** Where a store's data is: MySQL makes that folder itself, and has more beside it. */
+/** Where a store's data is; some make that folder themselves, in one that is there. */
 function mountPoint({ kind, folder }: DiskPlace): string {
-  return kind === 'mysql' ? folder : join(folder, 'data');
+  return kind === 'mysql' || kind === 'kafka' ? folder : join(folder, 'data');
 }
 
 /** To be called before the stores have stored anything. */

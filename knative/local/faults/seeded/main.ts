@@ -19,20 +19,20 @@ import { type FaultSystem, startFaultSystem } from './system.ts';
 import { tableOf } from './table.ts';
 
 const root = resolve(import.meta.dirname, '../../../..');
+/** The one that is running, for who interrupts it. */
+let system: FaultSystem | undefined;
 const interruption = new AbortController();
 const interrupted = interruption.signal;
 const installLog = join(root, '.seckill/faults-install.log');
 
 /** Resolves with how many runs have broken a promise. */
 async function runAll(options: Options): Promise<number> {
-  let system: FaultSystem | undefined;
   let left = 0;
   let broken = 0;
   try {
     for (const [at, seed] of options.seeds.entries()) {
       if (left === 0) {
-        await system?.stop();
-        system = undefined;
+        await stopSystem();
         system = await startSystem(options);
         left = options.renew;
       }
@@ -51,8 +51,14 @@ async function runAll(options: Options): Promise<number> {
     }
     return broken;
   } finally {
-    await system?.stop();
+    await stopSystem();
   }
+}
+
+async function stopSystem(): Promise<void> {
+  const stopped = system;
+  system = undefined;
+  await stopped?.stop();
 }
 
 async function startSystem({ nodes }: Options): Promise<FaultSystem> {
@@ -87,10 +93,11 @@ function summaryOf(line: Line): string {
   ].join('; ');
 }
 
-/** Logs of all processes, and what they stored. */
+/** Logs of all processes and what they stored, but for what is large and tells nothing. */
 function keepEvidence(system: FaultSystem, { seed, at }: Line): string {
   const kept = join(root, '.seckill', `faults-${seed}-${at.replaceAll(/[:.]/g, '-')}`);
-  cpSync(folderOf(system.folder, system.nodes), kept, { recursive: true });
+  const filter = (file: string) => !/\/dist$|\/ib[^/]*$|index$|\.ibd$/.test(file);
+  cpSync(folderOf(system.folder, system.nodes), kept, { recursive: true, filter });
   return kept;
 }
 
@@ -133,6 +140,10 @@ async function main(): Promise<number> {
 onEnding({
   leave() {
     interruption.abort(new Error('interrupted'));
+    void stopSystem().finally(() => {
+      killAllProcesses();
+      process.exit(130);
+    });
   },
   kill() {
     killAllProcesses();

@@ -22,7 +22,7 @@ export interface FaultSystem {
   /** Undefined where this machine lets us have neither: see `enterNamespaces`. */
   readonly network: Network | undefined;
   readonly disks: Disks | undefined;
-  peerOf(entry: ProcessEntry): Peer;
+  readonly peerOf: (entry: ProcessEntry) => Peer;
   /** The sale that roles are about: the one that was opened last. */
   readonly productId: () => string;
   readonly setProductId: (productId: string) => void;

@@ -16,7 +16,7 @@ const pageBytes = 4_096;
 export interface Disks {
   /** From now on not one more byte fits; resolves with what makes room again. */
   fill(name: string): Promise<() => Promise<void>>;
-  /** Takes them away: nobody may use them any more. */
+  /** Takes them away, with all that is on them; who still uses one keeps it. */
   remove(): Promise<void>;
 }
 
@@ -49,7 +49,7 @@ export async function mountDisks(places: readonly DiskPlace[]): Promise<Disks> {
       return () => resize(point, sizeBytes);
     },
     async remove() {
-      for (const point of points.values()) await run(findProgram('umount'), [point]);
+      for (const point of points.values()) await run(findProgram('umount'), ['--lazy', point]);
     },
   };
 }

@@ -4,6 +4,7 @@
 import { execFileSync } from 'node:child_process';
 import { cpSync } from 'node:fs';
 import { join, resolve } from 'node:path';
+import { abandonTestRuntimes } from '#lib/testing/runtime.ts';
 import { onEnding } from '../../ending.ts';
 import { killAllProcesses } from '../../process.ts';
 import { sayOnStderr, secondsSince } from '../../say.ts';
@@ -140,8 +141,10 @@ async function main(): Promise<number> {
 onEnding({
   leave() {
     interruption.abort(new Error('interrupted'));
-    void stopSystem().finally(() => {
-      killAllProcesses();
+    // Nothing of it is kept.
+    killAllProcesses();
+    void Promise.resolve(system?.disks?.remove()).finally(() => {
+      abandonTestRuntimes();
       process.exit(130);
     });
   },

@@ -17,7 +17,7 @@ afterAll(async () => {
   await system.stop();
 });
 
-test.each([3, 16, 28])('seed %i breaks no promise', { timeout: 120_000 }, async (seed) => {
+test.each([10, 14, 19, 25])('seed %i breaks no promise', { timeout: 120_000 }, async (seed) => {
   const plan = planOf(seed, options);
   const { faults, accepted, problems, ...rest } = await perform(system, plan, never);
   expect(problems, JSON.stringify(rest)).toEqual([]);

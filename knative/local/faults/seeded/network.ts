@@ -18,7 +18,7 @@ export type Restore = () => Promise<void>;
 export interface Network {
   /** All that it sends, and all that is sent to it. */
   cut(one: Peer): Promise<Restore>;
-  /** So much of that, from 0 to 100; what is lost is sent again later, so that it is slow. */
+  /** So much of that, from 1 to 99; what is lost is sent again later, so that it is slow. */
   slow(one: Peer, percent: number): Promise<Restore>;
   /** All between these two; others reach both. */
   part(one: Peer, other: Peer): Promise<Restore>;

@@ -1,6 +1,6 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test, vi } from 'vitest';
@@ -114,14 +114,14 @@ test('a leftover is ended only while it still is the noted process', async () =>
 });
 
 test('who cannot be noted is not left running', async () => {
-  writeFileSync(join(folder, 'file'), '');
-  const pidFile = join(folder, 'file', 'pid');
+  const pidFile = join(folder, 'it.pid');
+  symlinkSync(join(folder, 'no-such-folder', 'pid'), pidFile);
   const script = 'echo pid $$; exec sleep 60';
   const started = startProcess({
     ...{ name: 'it', command: 'sh', args: ['-c', script], logFile: logFile(), pidFile },
     graceMs: 0,
   });
-  await expect(started).rejects.toThrow('file');
+  await expect(started).rejects.toThrow('ENOENT');
   // It may have been ended before it said so much.
   const pid = await vi
     .waitFor(() => Number(/^pid (\d+)$/m.exec(readFileSync(logFile(), 'utf8'))?.[1] ?? fail()), 500)

@@ -4,10 +4,8 @@
 import { execFile } from 'node:child_process';
 import { mkdirSync } from 'node:fs';
 import { statfs } from 'node:fs/promises';
-import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { findProgram } from '../../stores/programs.ts';
-import type { StoreName } from '../../stores/store.ts';
 
 const run = promisify(execFile);
 const sizeBytes = 2 * 1_024 ** 3;
@@ -20,21 +18,15 @@ export interface Disks {
   remove(): Promise<void>;
 }
 
+/** A process, and the folder of all that is its own. */
 export interface DiskPlace {
-  /** Of the process. */
   readonly name: string;
-  readonly kind: StoreName;
   readonly folder: string;
-}
-
-/** Where a store's data is; some make that folder themselves, in one that is there. */
-function mountPoint({ kind, folder }: DiskPlace): string {
-  return kind === 'mysql' || kind === 'kafka' ? folder : join(folder, 'data');
 }
 
 /** To be called before the stores have stored anything. */
 export async function mountDisks(places: readonly DiskPlace[]): Promise<Disks> {
-  const points = new Map(places.map((place) => [place.name, mountPoint(place)]));
+  const points = new Map(places.map(({ name, folder }) => [name, folder]));
   for (const point of points.values()) {
     mkdirSync(point, { recursive: true });
     await mount(['-t', 'tmpfs', '-o', `size=${sizeBytes}`, 'seckill', point]);

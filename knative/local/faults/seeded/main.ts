@@ -138,6 +138,12 @@ async function main(): Promise<number> {
   return broken === 0 ? 0 : 1;
 }
 
+/** With what it came of. */
+function fullMessageOf(error: unknown): string {
+  const cause = error instanceof Error ? error.cause : undefined;
+  return [messageOf(error), ...(cause === undefined ? [] : [fullMessageOf(cause)])].join('\n');
+}
+
 onEnding({
   leave() {
     interruption.abort(new Error('interrupted'));
@@ -156,6 +162,6 @@ onEnding({
 try {
   process.exitCode = await main();
 } catch (error) {
-  if (!interrupted.aborted) console.error(messageOf(error));
+  if (!interrupted.aborted) console.error(fullMessageOf(error));
   process.exitCode = interrupted.aborted ? 130 : 2;
 }

@@ -1,5 +1,6 @@
 // A running system that faults are done to, and whether all of it is well again.
 
+import { join } from 'node:path';
 import {
   startTestRuntime,
   type TestRuntime,
@@ -53,7 +54,7 @@ export async function startFaultSystem({ nodes, say }: FaultSystemOptions): Prom
     {
       ...{ nodes, folder, say, asPrograms: true },
       ...(network === undefined ? {} : { groupOf: groupIdOf }),
-      ...(disks === undefined ? {} : { beforeRemoval: disks.remove }),
+      ...(disks === undefined ? {} : { beforeRemoval: () => disks.remove() }),
     },
   );
   let productId = '';
@@ -75,7 +76,7 @@ export async function startFaultSystem({ nodes, say }: FaultSystemOptions): Prom
 function placesOf(folder: string, nodes: Nodes) {
   return allStores.flatMap(({ name: kind }) =>
     namesOf(kind, topologyOf(nodes)[kind]).map((name) => {
-      return { name, kind, folder: `${folderOf(folder, nodes)}/${name}` };
+      return { name, folder: join(folderOf(folder, nodes), name) };
     }),
   );
 }

@@ -23,7 +23,7 @@ process after the other is killed with -9.
 
 Options
   --only TEXT,…  only the losses whose name contains one of the texts
-  --rate N       purchases that begin in every second (30)
+  --rate N       purchases that begin in every second (20)
   --buyers N     of the crowd (300)
   --out FILE     the report as JSON, too
   -o json        one JSON document instead of the table
@@ -41,7 +41,7 @@ export function readOptions(args: readonly string[]): Options | undefined {
     args: [...args],
     options: {
       only: { type: 'string', default: '' },
-      rate: { type: 'string', default: '30' },
+      rate: { type: 'string', default: '20' },
       buyers: { type: 'string', default: '300' },
       out: { type: 'string' },
       output: { type: 'string', short: 'o', default: 'table' },

@@ -114,7 +114,7 @@ test('what broke off on its way is told, and not repeated elsewhere', async () =
   const [a, b] = [await instance('a'), await instance('b')];
   const front = await frontOf(a, b);
   await front.untilAllReady();
-  expect(await ask(front, '/die', 'once')).toBe('502 ');
+  expect(await ask(front, '/die', 'once')).toBe('502 the instance has gone\n');
   expect([...a.asked, ...b.asked]).toEqual(['POST /die once']);
 });
 

@@ -30,6 +30,9 @@ const probeEveryMs = 200;
 /** Of one that is silent: it is busy, or frozen. */
 const probeAnswerMs = 1_000;
 const connectTimeoutMs = 1_000;
+/** Said of an instance that ended before it answered; a gateway has words of its own, too. */
+const brokenOff = 'the instance has gone\n';
+const asText = { 'content-type': 'text/plain; charset=utf-8' };
 /** Of this connection, not of the request. */
 const ofConnection = new Set(['connection', 'keep-alive', 'proxy-connection', 'upgrade']);
 
@@ -135,7 +138,7 @@ function passTo(
       clearTimeout(connecting);
       resolve(isConnected || outgoing.destroyed ? 'taken' : 'refused');
       if (outgoing.headersSent) outgoing.destroy();
-      else if (isConnected) outgoing.writeHead(502).end();
+      else if (isConnected) outgoing.writeHead(502, asText).end(brokenOff);
     });
     // A client that leaves waits for nothing any more.
     outgoing.once('close', () => {

@@ -10,6 +10,7 @@ import { findProgram } from '../../stores/programs.ts';
 const run = promisify(execFile);
 const sizeBytes = 2 * 1_024 ** 3;
 const pageBytes = 4_096;
+const triesMax = 20;
 
 export interface Disks {
   /** From now on not one more byte fits; resolves with what makes room again. */
@@ -35,15 +36,27 @@ export async function mountDisks(places: readonly DiskPlace[]): Promise<Disks> {
     async fill(name) {
       const point = points.get(name);
       if (point === undefined) throw new Error(`${name} has no disk of its own`);
-      const { blocks, bfree, bsize } = await statfs(point);
-      const used = (blocks - bfree) * bsize;
-      await resize(point, Math.max(used, pageBytes));
+      await shrink(point);
       return () => resize(point, sizeBytes);
     },
     async remove() {
       for (const point of points.values()) await run(findProgram('umount'), ['--lazy', point]);
     },
   };
+}
+
+/** To what it holds; again where more was written meanwhile. */
+async function shrink(point: string): Promise<void> {
+  for (let tried = 1; ; tried += 1) {
+    const { blocks, bfree, bsize } = await statfs(point);
+    const used = (blocks - bfree) * bsize;
+    try {
+      await resize(point, Math.max(used, pageBytes));
+      return;
+    } catch (error) {
+      if (tried === triesMax) throw error;
+    }
+  }
 }
 
 function resize(point: string, bytes: number): Promise<void> {

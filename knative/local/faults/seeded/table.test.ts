@@ -14,7 +14,15 @@ function line(seed: number, more: Partial<Line>): Line {
     plan: { seed, perSecond: 20, loadMs: 6_000, stock: 100, faults: [plannedKill] },
     ...{ seed, nodes: 3, productId: 'f', faults: [done], healthyAfterMs: 1_000 },
     ...{ accepted: 10, refused: 0, unserved: 0, unclean: {}, nobodyToldMs: 300, worstMs: 900 },
-    ...{ oversold: 0, lost: 0, problems: [], tookMs: 60_000, command: '', commit: '', at: '' },
+    ...{
+      oversold: 0,
+      lost: 0,
+      problems: [],
+      tookMs: 60_000,
+      command: `--seed ${seed}`,
+      commit: '',
+      at: '',
+    },
     ...more,
   };
 }
@@ -27,7 +35,7 @@ test('runs of the same fault are one row, which has the worst of them', () => {
   expect(table).toContain(
     '| `kill` purchase | 2 | 1.2 s | 0.9 s | 1.0 s | 3 × 503 unavailable, 4 × 0 ECONNRESET | 0, 0 |',
   );
-  expect(table).toContain('2 runs of 2 seeds in 2 minutes; 0 broke a promise.');
+  expect(table).toContain('2 runs of 2 plans in 2 minutes; 0 broke a promise.');
 });
 
 test('two faults at a time are a row of their own, unless one of them was not done', () => {

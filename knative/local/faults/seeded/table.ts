@@ -14,10 +14,10 @@ export function tableOf(lines: readonly Line[]): string {
   const groups = Map.groupBy(lines, groupOf);
   const rows = [...groups.entries()].toSorted(([a], [b]) => (a < b ? -1 : 1)).map(rowOf);
   const broken = lines.filter(({ problems }) => problems.length > 0);
-  const seeds = [...new Set(lines.map(({ seed }) => seed))].length;
+  const plans = new Set(lines.map(({ command }) => command)).size;
   const took = lines.reduce((sum, { tookMs }) => sum + tookMs, 0) / 60_000;
   const summary = [
-    `${lines.length} runs of ${seeds} seeds in ${took.toFixed(0)} minutes;`,
+    `${lines.length} runs of ${plans} plans in ${took.toFixed(0)} minutes;`,
     `${broken.length} broke a promise${broken.length === 0 ? '' : ':'}`,
     ...broken.map(({ seed, nodes }) => `${seed} (nodes ${nodes})`),
   ];

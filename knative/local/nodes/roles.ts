@@ -63,6 +63,12 @@ export async function redisReplicaOf(
   return whichOf(processes, 'redis', (one) => Promise.resolve(one.port === replica));
 }
 
+/** How much has been written to a Redis node that it knows of, bytes. */
+export async function replicationOffset(one: ProcessEntry): Promise<number> {
+  const replication = String(await askRedis(one, 'INFO', 'replication'));
+  return Number(/^master_repl_offset:(\d+)/m.exec(replication)?.[1]);
+}
+
 /** The ports of those that have a sale's keys, the master first, as the first to answer says. */
 async function redisNodesOf(processes: Processes, productId: string): Promise<number[]> {
   const { sale } = saleKeys(productId);

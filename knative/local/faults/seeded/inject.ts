@@ -10,6 +10,7 @@ import {
   ofKind,
   redisMasterOf,
   redisReplicaOf,
+  replicationOffset,
 } from '../../nodes/roles.ts';
 import { type ProcessEntry, pidOf } from '../../state.ts';
 import type { FaultTarget, Role } from './kinds.ts';
@@ -113,6 +114,11 @@ async function replaceByOldReplica(system: FaultSystem, master: ProcessEntry): P
   const replica = await redisReplicaOf(processes, system.productId());
   const restore = await networkOf(system).part(system.peerOf(master), system.peerOf(replica));
   await pause(unheardMs);
+  const [written, heard] = await Promise.all([master, replica].map(replicationOffset));
+  if (!(Number(heard) < Number(written))) {
+    await restore();
+    throw new Error('nothing was written that the replica has not heard of');
+  }
   const bringBack = takeAway(system, master);
   return async () => {
     await restore();

@@ -4,7 +4,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Cluster, Redis } from 'ioredis';
-import { afterAll, beforeAll, expect, test } from 'vitest';
+import { afterAll, beforeAll, expect, test, vi } from 'vitest';
 import { createStores, type RunningStores, type Stores } from './stores.ts';
 
 const given = {
@@ -12,6 +12,8 @@ const given = {
   ...{ SECKILL_REDIS_URL: undefined, SECKILL_ETCD_ENDPOINTS: undefined },
 };
 const counts = { redis: 6, etcd: 3 };
+/** Other tests keep the machine busy at the same time. */
+const soon = { timeout: 20_000, interval: 50 };
 const folder = mkdtempSync(join(tmpdir(), 'seckill-members-'));
 let remembered: Readonly<Record<string, number>> = {};
 let stores: Stores;
@@ -74,8 +76,11 @@ test('each store is one, of so many processes', async () => {
     const info = await node.cluster('INFO');
     expect(info).toContain('cluster_state:ok');
     expect(info).toContain('cluster_size:3');
-    const nodes = String(await node.cluster('NODES'));
-    expect(nodes.match(/ (myself,)?slave /g)).toHaveLength(3);
+    // Who is whose replica, the nodes tell each other a moment later.
+    await vi.waitFor(async () => {
+      const nodes = String(await node.cluster('NODES'));
+      expect(nodes.match(/ (myself,)?slave /g)).toHaveLength(3);
+    }, soon);
   });
   await withRedis((redis) => redis.set('kept', 'yes'));
   await etcd('kv/put', { key, value: key });

@@ -12,7 +12,7 @@ import {
 import { cpuMsPerThousand, readCpuTimes } from './cpu.ts';
 import { limitProduct, openSale, shippedLimit, verify } from './operate.ts';
 import { assertOnly, readOutcomes } from './outcomes.ts';
-import { type Rate, rateRow } from './row.ts';
+import { type Rate, type Row, rateRow } from './row.ts';
 import type { Running } from './system.ts';
 
 const edgeCounter = 'seckill_requests_total';
@@ -31,7 +31,12 @@ function acceptMany(bench: Bench, count: number) {
 /** Only some are verified: it takes its time. */
 const productsVerifiedMax = 5;
 
-async function acceptOf(bench: Bench, name: string, products: readonly string[]) {
+/** Acceptances of products that are bought in turn; reference: do-nothing. */
+export async function acceptOf(
+  bench: Bench,
+  name: string,
+  products: readonly string[],
+): Promise<Row> {
   for (const product of products) await openSale(bench.system, product);
   const { edge } = bench.system;
   const { rates, references } = await compare(bench, () => buyThrough(bench, edge, products));

@@ -16,11 +16,11 @@ import type { Running, System } from './system.ts';
 const purchaseCounter = 'seckill_purchases_total';
 const lockWaits = 'seckill_lock_wait_seconds';
 
-export const accept2Instances: Measure = (bench) => acceptInstances(bench, 2);
-export const accept3Instances: Measure = (bench) => acceptInstances(bench, 3);
+export const accept2Instances: Measure = (bench) => acceptInstances(bench, 'accept-2-instances', 2);
+export const accept3Instances: Measure = (bench) => acceptInstances(bench, 'accept-3-instances', 3);
 
-async function acceptInstances(bench: Bench, count: number): Promise<Row> {
-  const product = `accept-${count}-instances`;
+/** So many instances of `purchase` contend for the product of this name; reference: do-nothing. */
+export async function acceptInstances(bench: Bench, product: string, count: number): Promise<Row> {
   return contending(bench, product, count, async (edge) => {
     const { rates, references } = await compare(bench, () => buyThrough(bench, edge, [product]));
     return rateRow(product, rates, references);

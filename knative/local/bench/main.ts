@@ -17,6 +17,7 @@ import * as buy from './buy.ts';
 import { createBuyers } from './buyers.ts';
 import { boardDelay, rowDelay } from './delays.ts';
 import { limitExactness } from './exactness.ts';
+import { growthMeasures } from './growth.ts';
 import { hostileClients } from './hostile-clients.ts';
 import { accept2Instances, accept3Instances, lockWait } from './instances.ts';
 import { memoryAfterSale } from './memory-after-sale.ts';
@@ -57,6 +58,7 @@ const measures: Readonly<Record<Exclude<Name, 'do-nothing'>, Measure>> = {
     `ready-${(typeof functionNames)[number]}`,
     Measure
   >),
+  ...growthMeasures,
 };
 
 /** Everything has its own grace; this is for what hangs all the same. */

@@ -2,6 +2,7 @@
 
 import { parseArgs } from 'node:util';
 import { functionNames } from '../build.ts';
+import { growthNames } from './growth-names.ts';
 
 export const names = [
   'do-nothing',
@@ -26,11 +27,12 @@ export const names = [
   'refusals-memory',
   'memory-after-sale',
   ...functionNames.map((name) => `ready-${name}` as const),
+  ...growthNames,
 ] as const;
 export type Name = (typeof names)[number];
 
-/** Takes minutes: measured only by its name. */
-const onlyByName: ReadonlySet<Name> = new Set(['refusals-memory']);
+/** Takes minutes: measured only by its name, or with `--growth`. */
+const onlyByName: ReadonlySet<Name> = new Set(['refusals-memory', ...growthNames]);
 const usual = names.filter((name) => !onlyByName.has(name));
 
 export interface Options {
@@ -49,7 +51,8 @@ export interface Options {
 }
 
 export const usage = `Usage: npm run bench -- [--out FILE] [--only NAME,…] [--connections N]
-         [--seconds N] [--rounds N] [--cpu-prof FOLDER]
+         [--seconds N] [--rounds N] [--cpu-prof FOLDER] [--growth]
+--growth: how the cost grows, with connections, rate, products, stock and instances.
 Names: ${names.join(', ')}`;
 
 /** Throws where something else is asked for. */
@@ -58,7 +61,8 @@ export function readOptions(args: readonly string[]): Options {
     args: [...args],
     options: {
       out: { type: 'string' },
-      only: { type: 'string', default: usual.join(',') },
+      only: { type: 'string' },
+      growth: { type: 'boolean', default: false },
       connections: { type: 'string', default: '256' },
       seconds: { type: 'string' },
       rounds: { type: 'string', default: '1' },
@@ -67,7 +71,7 @@ export function readOptions(args: readonly string[]): Options {
   });
   return {
     out: values.out,
-    only: values.only.split(',').map(nameOf),
+    only: values.only?.split(',').map(nameOf) ?? (values.growth ? growthNames : usual),
     connections: wholeNumber('connections', values.connections),
     seconds: wholeNumber('seconds', values.seconds ?? '5'),
     longSeconds: wholeNumber('seconds', values.seconds ?? '300'),

@@ -7,7 +7,7 @@ import { sign, signatureHeader } from '#lib/http/signature.ts';
 import { orderIdOf } from '#lib/order-id.ts';
 import type { Bench, Measure } from './bench.ts';
 import { openSale, verify } from './operate.ts';
-import { type Rate, rateRow } from './row.ts';
+import { type Rate, type Row, rateRow } from './row.ts';
 import type { System } from './system.ts';
 
 /** All but a few units of the small sale. */
@@ -37,10 +37,50 @@ export const millionUnits: Measure = async ({ system, options }: Bench) => {
   return rateRow(name, large, small);
 };
 
+/** One sale of a small stock sells so many batches. */
+const batchesOf = (stock: number) =>
+  Math.min(orders, Math.floor(stock / batchOrdersMax) * batchOrdersMax) / batchOrdersMax;
+
+/** The rate for a sale of so many units, or for as many of them as that takes. */
+export async function unitsOf(
+  { system, options }: Bench,
+  name: string,
+  stock: number,
+): Promise<Row> {
+  const pool = new Pool(system.purchase.url, { connections: edgeBatchesInFlightPerProduct });
+  const batches = batchesOf(stock);
+  const rates: Rate[] = [];
+  for (let round = 0; round < roundsOf(options.rounds); round += 1) {
+    const products = Array.from(
+      { length: Math.ceil(orders / (batches * batchOrdersMax)) },
+      (_, at) => `${name}-${round}-${at}`,
+    );
+    for (const product of products) await openSale(system, product, stock);
+    let seconds = 0;
+    for (const product of products) {
+      seconds +=
+        (batches * batchOrdersMax) / (await sellAll(system, pool, product, round, batches));
+    }
+    if (round > 0) {
+      const sold = products.length * batches * batchOrdersMax;
+      rates.push({ perSecond: sold / seconds, p50Ms: null, p99Ms: null });
+    }
+    if (round === 1) await system.withSinks(() => verify(system, products[0] ?? ''));
+  }
+  await pool.close();
+  return { ...rateRow(name, rates, []), reference: null, ratio: null };
+}
+
 /** Orders a second; rejects where one was not accepted. */
-async function sellAll(system: System, pool: Pool, product: string, round: number) {
+async function sellAll(
+  system: System,
+  pool: Pool,
+  product: string,
+  round: number,
+  batches = orders / batchOrdersMax,
+): Promise<number> {
   const path = `/products/${product}/purchases`;
-  const bodies = Array.from({ length: orders / batchOrdersMax }, (_, batch) => {
+  const bodies = Array.from({ length: batches }, (_, batch) => {
     const purchases = Array.from({ length: batchOrdersMax }, (_, place) => {
       const userId = `buyer-${round}-${batch}-${place}`;
       return { orderId: orderIdOf(product, userId, 'the-only-order'), userId, quantity: 1 };
@@ -60,5 +100,5 @@ async function sellAll(system: System, pool: Pool, product: string, round: numbe
       }
     }),
   );
-  return orders / ((performance.now() - startedAtMs) / 1_000);
+  return (batches * batchOrdersMax) / ((performance.now() - startedAtMs) / 1_000);
 }

@@ -13,7 +13,8 @@ export function soakSection(measured: Figures['soak']): string[] {
   const kept = sales.filter((sale) => sale.problems.length === 0).length;
   const p99s = minutes.map(({ p99Ms }) => p99Ms).toSorted((a, b) => a - b);
   const median = p99s[Math.floor(p99s.length / 2)];
-  const flat = held.filter(({ isFlat }) => isFlat).length;
+  const judged = held.filter(({ verdict }) => verdict !== 'too short');
+  const flat = judged.filter(({ verdict }) => verdict === 'flat').length;
   const ratio = (look: { usedMb: number } | null) => numberOf(look?.usedMb);
   const { before, full, after } = figures.forgotten;
   return [
@@ -23,7 +24,7 @@ export function soakSection(measured: Figures['soak']): string[] {
       `${numberOf(accepted)} orders accepted in ${minutes.length} minutes of
 ${figures.options.rate} purchases/s, in ${sales.length} sales, ${kept} of which kept every promise, by
 \`verify\` and by the clients' own log; ${faults.length} faults. p99 of a minute: ${numberOf(median)} ms
-in the middle one, ${numberOf(p99s.at(-1))} ms in the worst. ${flat} of ${held.length} figures (memory,
+in the middle one, ${numberOf(p99s.at(-1))} ms in the worst. ${flat} of ${judged.length} figures (memory,
 heap, handles, threads, timers and sockets, time series, of each life of each process) are flat. Redis
 held ${ratio(before)} MB before, ${ratio(full)} MB with all sales, and ${ratio(after)} MB once their
 week was over.`,

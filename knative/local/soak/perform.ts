@@ -94,7 +94,11 @@ export async function soak(options: Options, deps: Deps): Promise<Soaked> {
       found.sales.map(({ productId }) => productId),
       before,
     );
-    return judged(options, { ...found, forgotten, minutes: accounts.minutes() });
+    return judged(options, {
+      ...found,
+      forgotten,
+      minutes: accounts.minutes().slice(0, options.minutes),
+    });
   } finally {
     await door.close();
   }

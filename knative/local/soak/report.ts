@@ -77,10 +77,10 @@ function saleTable(sales: Soaked['sales']): string {
 
 function heldTable(held: readonly Held[]): string {
   return table(
-    ['process', 'seconds', 'figure', 'mean', 'a minute', 'flat'],
-    held.map(({ name, from, to, figure, mean, perMinute, isFlat }) => [
+    ['process', 'seconds', 'figure', 'mean', 'a minute', ''],
+    held.map(({ name, from, to, figure, mean, perMinute, verdict }) => [
       ...[name, `${Math.round(from)}–${Math.round(to)}`, figure],
-      ...[round(mean, 1), round(perMinute, 2), isFlat ? 'yes' : '**no**'],
+      ...[round(mean, 1), round(perMinute, 2), verdict === 'grows' ? '**grows**' : verdict],
     ]),
   );
 }

@@ -76,15 +76,25 @@ test('a process that was restarted counts from then', () => {
   );
 });
 
-test('of one that was restarted a moment ago nothing is said', () => {
-  const what: What = (seconds) => ({ pid: seconds < 400 ? 1 : 2, residentMb: seconds });
-  const lives = heldOf(looksAt(what)).map(({ to }) => to);
-  expect(new Set(lives)).toEqual(new Set([395]));
+test('of one that was restarted a moment ago, or a short run, nothing is said', () => {
+  const what: What = (seconds) => ({ pid: seconds < 400 ? 1 : 2, residentMb: 2 * seconds });
+  const held = heldOf(looksAt(what)).filter(({ figure }) => figure === 'memory');
+  expect(held.map(({ to, verdict }) => [to, verdict])).toEqual([
+    [395, 'grows'],
+    [600, 'too short'],
+  ]);
+  const short = looksAt((seconds) => ({ residentMb: 50 + seconds })).slice(0, 37);
+  expect(growing(heldOf(short))).toEqual([]);
 });
 
-test('of a short run half of it is enough', () => {
-  const short = looksAt((seconds) => ({ residentMb: 50 + seconds })).slice(0, 37);
-  expect(growing(heldOf(short))).toHaveLength(1);
+test('connections that are kept are filled up, and no more than that', () => {
+  const of = (name: string, start: number) =>
+    named((seconds) => {
+      return { name, handles: { sockets: start + seconds / 10, files: 4, others: 18 } };
+    });
+  expect(of('source-runner', 20)).toEqual([]);
+  expect(of('source-runner', 300)).toEqual(['source-runner: handles']);
+  expect(of('purchase', 20)).toEqual(['purchase: handles']);
 });
 
 function nodeWith(given: Partial<NonNullable<ProcessSample['node']>>) {

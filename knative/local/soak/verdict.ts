@@ -2,6 +2,7 @@
 // what each kind of growth looks like.
 
 import { type Point, trendOf } from '../bench/flat.ts';
+import { sinkConnectionsMax } from '../source-runner/constants.ts';
 import { totalOf } from './process-figures.ts';
 import type { ProcessSample, Sample } from './sample.ts';
 
@@ -14,7 +15,8 @@ export interface Held {
   readonly to: number;
   readonly mean: number;
   readonly perMinute: number;
-  readonly isFlat: boolean;
+  /** `too short`: a life that tells nothing yet. */
+  readonly verdict: 'flat' | 'grows' | 'too short';
 }
 
 type FigureName = (typeof figures)[number]['name'];
@@ -29,58 +31,59 @@ const figures = [
   { name: 'series', of: ({ series }: ProcessSample) => series },
 ] as const;
 
-/**
- * A life is judged when it was at least so long, or half of the run: what has just been started
- * still fills its caches.
- */
+/** What has just been started still fills its caches, and says nothing yet. */
 const lifeSecondsMin = 240;
-const partOfRunMin = 0.5;
 const pointsMin = 5;
 
 /**
- * What stores are configured to keep in memory, MB: they fill it, and what they hold below that is
- * no growth. A JVM of 512 MB of heap and its own needs; InnoDB's default pool and its own. Redis
- * holds whatever was sold for a week: forget.ts judges what is left then.
+ * What may be filled, and is no growth below that. Memory, MB: a JVM of 512 MB of heap and its own
+ * needs; InnoDB's default pool and its own; Redis holds whatever was sold for a week, and forget.ts
+ * judges what is left then. Handles and resources: the source runner keeps as many connections to
+ * each sink as it once needed, so each new peak of a backlog is a step, up to their limit.
  */
-const fillsUpToMb: Readonly<Record<string, number>> = {
-  kafka: 1_000,
-  mysql: 500,
-  redis: Number.POSITIVE_INFINITY,
+const fillsUpTo: Readonly<Record<string, Partial<Record<FigureName, number>>>> = {
+  kafka: { memory: 1_000 },
+  mysql: { memory: 500 },
+  redis: { memory: Number.POSITIVE_INFINITY },
+  'source-runner': connections(2 * sinkConnectionsMax),
+  'persist-order': connections(2 * sinkConnectionsMax),
+  'update-rank': connections(2 * sinkConnectionsMax),
 };
+/** Of a process that nobody is connected to. */
+const idleHandles = 60;
 
-/** Each figure of each process that was there for long enough; only calm samples count. */
+function connections(count: number): Partial<Record<FigureName, number>> {
+  return { handles: count + idleHandles, resources: count + idleHandles };
+}
+
+/** Each figure of each life of each process; only calm samples count. */
 export function heldOf(samples: readonly Sample[]): Held[] {
-  const end = samples.at(-1)?.seconds ?? 0;
-  const needed = Math.min(lifeSecondsMin, end * partOfRunMin);
   return livesOf(samples).flatMap(({ name, looks }) => {
     const from = looks[0]?.seconds ?? 0;
     const to = looks.at(-1)?.seconds ?? 0;
-    if (to - from < needed) return [];
     return figures.flatMap(({ name: figure, of }): Held[] => {
       const points = looks.flatMap(({ seconds, isCalm, one }): Point[] => {
         const value = of(one);
         return isCalm && value !== undefined ? [{ seconds: seconds - from, value }] : [];
       });
       if (points.length < pointsMin) return [];
-      const trend = trendOf(points);
-      const isFilling = figure === 'memory' && trend.mean < fillsUpTo(name);
-      return [{ name, figure, from, to, ...trend, isFlat: trend.isFlat || isFilling }];
+      const { mean, perMinute, isFlat } = trendOf(points);
+      const isFilling = mean < (fillsUpTo[name.replace(/-\d+$/, '')]?.[figure] ?? 0);
+      const isLong = to - from >= lifeSecondsMin;
+      const verdict = !isLong ? 'too short' : isFlat || isFilling ? 'flat' : 'grows';
+      return [{ name, figure, from, to, mean, perMinute, verdict }];
     });
   });
-}
-
-/** Zero of what is to be flat from the start. */
-function fillsUpTo(name: string): number {
-  return fillsUpToMb[name.replace(/-\d+$/, '')] ?? 0;
 }
 
 /** What is not flat, a line each. */
 export function growing(held: readonly Held[]): string[] {
   return held
-    .filter(({ isFlat }) => !isFlat)
+    .filter(({ verdict }) => verdict === 'grows')
     .map(({ name, figure, perMinute, mean, from, to }) => {
       const life = `from second ${Math.round(from)} to ${Math.round(to)}`;
-      return `${name}: ${figure} grew by ${perMinute.toFixed(2)} a minute (${mean.toFixed(1)}), ${life}`;
+      const rise = `${perMinute.toFixed(2)} a minute (${mean.toFixed(1)})`;
+      return `${name}: ${figure} grew by ${rise}, ${life}`;
     });
 }
 

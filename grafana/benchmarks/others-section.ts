@@ -24,7 +24,7 @@ export function othersSection(bench: Figures['bench']): string[] {
     'source',
   ];
   return [
-    `## Others
+    `## Beside others
 
 Measured ones ran on two cores, stores and client included, where a do-nothing Hono endpoint answered
 ${numberOf(doNothingThere)}/s, which is what their ratio is of; ours is of the one in its own

@@ -26,9 +26,9 @@ test('the page is what the figures say: run `npm run benchmarks` where it is not
 test('what was not measured has no section, and no number', () => {
   expect(headings(benchmarksPage({}))).toEqual([]);
   const bench = measured([row('accept', 10_000)]);
-  expect(headings(benchmarksPage({ bench }))).toEqual(['Accepted and durable', 'Others']);
+  expect(headings(benchmarksPage({ bench }))).toEqual(['Accepted and durable', 'Beside others']);
   const refusing = measured([row('sold-out', 15_000)]);
-  expect(headings(benchmarksPage({ bench: refusing }))).toEqual(['Refused', 'Others']);
+  expect(headings(benchmarksPage({ bench: refusing }))).toEqual(['Refused', 'Beside others']);
 });
 
 test('what is durable is never in one table with what is refused', () => {
@@ -42,13 +42,22 @@ test('what is durable is never in one table with what is refused', () => {
 
 test('each sweep has a table of its own, by its amount', () => {
   const growth = measured([
-    ...[row('growth-products-1', 9_000), row('growth-products-1000', 8_000)],
-    row('growth-rate-500', 500),
+    ...[row('growth-products-1', 9_000), row('growth-rate-500', 500)],
+    { ...row('growth-products-1000', 8_000), cpuMsPerThousand: { all: 250.4, kafka: 20 } },
   ]);
   const text = benchmarksPage({ growth });
   expect(headings(text)).toEqual(['How the cost of an acceptance grows']);
-  expect(text).toContain('| 1,000 | 8,000 |');
+  expect(text).toContain('| 1 | 9,000 | 20,000 | 0.5 | 12.3 | 99 | – |');
+  expect(text).toContain('| 1,000 | 8,000 | 20,000 | 0.5 | 12.3 | 99 | 250 |');
   expect(text.indexOf('**rate**')).toBeLessThan(text.indexOf('**products**'));
+});
+
+test('what limits a part is where its CPU time goes', () => {
+  const cpu = { all: 200, kafka: 20, wrk: 10, 'ratelimit-edge': 130, redis: 30, etcd: 2 };
+  const bench = measured([{ ...row('accept', 10_000), cpuMsPerThousand: cpu }]);
+  const text = benchmarksPage({ bench });
+  expect(headings(text)).toContain('What limits each part');
+  expect(text).toContain('| 200 | ratelimit-edge 65 %, redis 15 %, kafka 10 %, wrk 5 % |');
 });
 
 test('with each section stands the command that gave it, and whether it was content', () => {

@@ -34,9 +34,10 @@ machine that does nothing else. Load, stores and functions share the machine's c
 **ratios** can be compared between machines: \`do-nothing\` is a Hono endpoint that parses the same
 body, verifies the same token and answers, measured in the same minute.
 
-**Durable** is what was answered 202, which is said after Kafka's in-sync replicas have the order and
-the outbox knows; **refused** costs no more than a look, and is never counted as sold. After each
-line the sale was verified over all stores; a line that was not in order is left out.
+**Durable** is what was answered 202, which is said after Kafka's in-sync replicas have the order: on one
+node one broker, so it outlives a crash of every process; on three nodes two of three. **Refused** costs
+no more than a look, and is never counted as sold. After each line the sale was verified over all
+stores; a line that was not in order is left out.
 
 ${[...machines].map((line) => `Machine: ${line}.`).join('\n')}`;
 }
@@ -97,7 +98,7 @@ function benchSections(measured: Figures['bench']): string[] {
     ...section('Accepted and durable', durable),
     ...section('Refused', refused),
     ...section('After the acceptance', afterwards),
-    ...section('Others', others),
+    ...section('Limits, locks, hostile clients, cold starts', others),
   ];
 }
 
@@ -154,13 +155,15 @@ function growthSection(measured: Figures['growth']): string[] {
     const prefix = `growth-${of}-`;
     const rows = measured.figures.filter(({ name }) => name.startsWith(prefix));
     if (rows.length === 0) return [];
-    const head = [of, 'per second', 'do-nothing', 'ratio', 'p50 ms', 'p99 ms'];
+    const head = [of, 'per second', 'do-nothing', 'ratio', 'p50 ms', 'p99 ms', 'CPU ms for 1,000'];
     const cells = rows.map((row) => [
       numberOf(Number(row.name.slice(prefix.length))),
       ...cellsOf(row),
+      numberOf(row.cpuMsPerThousand?.all),
     ]);
     return [`**${of}**: ${meaning}\n\n${table(head, cells)}`];
   });
   const title = '## How the cost of an acceptance grows';
-  return [[title, provenance(measured), ...tables].join('\n\n')];
+  const about = 'CPU: of all processes together, the stores and the client among them.';
+  return [[title, provenance(measured), about, ...tables].join('\n\n')];
 }

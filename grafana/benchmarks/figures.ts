@@ -1,7 +1,7 @@
 // The figures of the page, a file for each part: what was run, where, when, and what it said. Numbers
 // are never typed: a file is what a command printed.
 
-import { readFileSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Row } from '#knative/local/bench/row.ts';
 import type { Soaked } from '#knative/local/soak/perform.ts';
@@ -55,6 +55,7 @@ export function readFigures(): Figures {
 }
 
 export function writePart(part: Part, measured: Measured<Parts[Part]>): void {
+  mkdirSync(folder, { recursive: true });
   writeFileSync(fileOf(part), `${JSON.stringify(measured, undefined, 1)}\n`);
 }
 

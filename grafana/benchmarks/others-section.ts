@@ -26,10 +26,10 @@ export function othersSection(bench: Figures['bench']): string[] {
   return [
     `## Beside others
 
-Measured ones ran on two cores, stores and client included, where a do-nothing Hono endpoint answered
-${numberOf(doNothingThere)}/s, which is what their ratio is of; ours is of the one in its own
-minute. Claims are their own, on machines of their own: they have no ratio. A figure of refusals, or
-of places in a queue, is not one of orders.
+Measured ones ran on two cores, stores and client included, where a do-nothing Hono endpoint
+answered ${numberOf(doNothingThere)}/s, which is what their ratio is of; ours is of the one in its
+own minute. Claims are their own, on machines of their own: they have no ratio. A figure of
+refusals, or of places in a queue, is not one of orders.
 
 ${table(head, [...ours, ...others.map(lineOf)])}`,
   ];

@@ -28,16 +28,16 @@ function intro(figures: Figures): string {
   );
   return `# Benchmarks
 
-Made from [figures](benchmarks/figures) by \`npm run benchmarks\`; a test compares. To measure all of it
-again: \`npm run benchmarks -- --measure all\` (about 25 minutes), \`-- --measure soak\` (35 more), on a
-machine that does nothing else. Load, stores and functions share the machine's cores, so only
-**ratios** can be compared between machines: \`do-nothing\` is a Hono endpoint that parses the same
-body, verifies the same token and answers, measured in the same minute.
+Made from [figures](benchmarks/figures) by \`npm run benchmarks\`; a test compares. To measure
+all of it again: \`npm run benchmarks -- --measure all\` (about 25 minutes), \`-- --measure soak\`
+(35 more), on a machine that does nothing else. Load, stores and functions share the machine's
+cores, so only **ratios** can be compared between machines: \`do-nothing\` is a Hono endpoint
+that parses the same body, verifies the same token and answers, measured in the same minute.
 
-**Durable** is what was answered 202, which is said after Kafka's in-sync replicas have the order: on one
-node one broker, so it outlives a crash of every process; on three nodes two of three. **Refused** costs
-no more than a look, and is never counted as sold. After each line the sale was verified over all
-stores; a line that was not in order is left out.
+**Durable** is what was answered 202, which is said after Kafka's in-sync replicas have the order:
+on one node one broker, so it outlives a crash of every process; on three nodes two of three.
+**Refused** costs no more than a look, and is never counted as sold. After each line the sale was
+verified over all stores; a line that was not in order is left out.
 
 ${[...machines].map((line) => `Machine: ${line}.`).join('\n')}`;
 }
@@ -127,9 +127,10 @@ function loadSection(figures: Figures): string[] {
   return [
     [
       '## The seed’s load tests',
-      `k6 over the public HTTP, distinct users with valid tokens; afterwards \`verify\`, and what each
-client was told is held against the rows, both ways ([k6](k6/README.md)). One node offers up to 3,000
-requests/s of a product whose shipped limit is 1,000/s; three nodes (on this one machine) 1,430/s.`,
+      `k6 over the public HTTP, distinct users with valid tokens; afterwards \`verify\`, and what
+each client was told is held against the rows, both ways ([k6](k6/README.md)). One node is offered
+up to 3,000 requests/s of a product whose shipped limit is 1,000/s; three nodes, on this one
+machine, 1,430/s.`,
       found.map(provenance).join('\\\n'),
       table(head, rows),
       ...(failed.length === 0 ? [] : [failed.join('\n')]),

@@ -22,12 +22,12 @@ export function soakSection(measured: Figures['soak']): string[] {
       '## Soak',
       provenance(measured),
       `${numberOf(accepted)} orders accepted in ${minutes.length} minutes of
-${figures.options.rate} purchases/s, in ${sales.length} sales, ${kept} of which kept every promise, by
-\`verify\` and by the clients' own log; ${faults.length} faults. p99 of a minute: ${numberOf(median)} ms
-in the middle one, ${numberOf(p99s.at(-1))} ms in the worst. ${flat} of ${judged.length} figures (memory,
-heap, handles, threads, timers and sockets, time series, of each life of each process) are flat. Redis
-held ${ratio(before)} MB before, ${ratio(full)} MB with all sales, and ${ratio(after)} MB once their
-week was over.`,
+${figures.options.rate} purchases/s, in ${sales.length} sales, ${kept} of which kept every promise,
+by \`verify\` and by the clients' own log; ${faults.length} faults. p99 of a minute:
+${numberOf(median)} ms in the middle one, ${numberOf(p99s.at(-1))} ms in the worst. ${flat} of
+${judged.length} figures (memory, heap, handles, threads, timers and sockets, time series, of each
+life of each process) are flat. Redis held ${ratio(before)} MB before, ${ratio(full)} MB with all
+sales, and ${ratio(after)} MB once their week was over.`,
       ...(problems.length === 0 ? [] : [problems.map((problem) => `* **${problem}**`).join('\n')]),
       faultTable(faults),
     ].join('\n\n'),

@@ -35,6 +35,9 @@ const figures = [
 const lifeSecondsMin = 240;
 const pointsMin = 5;
 
+/** Of a process that nobody is connected to. */
+const idleHandles = 60;
+
 /**
  * What may be filled, and is no growth below that. Memory, MB: a JVM of 512 MB of heap and its own
  * needs; InnoDB's default pool and its own; Redis holds whatever was sold for a week, and forget.ts
@@ -49,9 +52,6 @@ const fillsUpTo: Readonly<Record<string, Partial<Record<FigureName, number>>>> =
   'persist-order': connections(2 * sinkConnectionsMax),
   'update-rank': connections(2 * sinkConnectionsMax),
 };
-/** Of a process that nobody is connected to. */
-const idleHandles = 60;
-
 function connections(count: number): Partial<Record<FigureName, number>> {
   return { handles: count + idleHandles, resources: count + idleHandles };
 }

@@ -59,7 +59,8 @@ test('what a fault has piled up does not count, if it goes again', () => {
     handles: { sockets: isBroken(seconds) ? 5_000 : 20, files: 10, others: 10 },
   });
   expect(named(what, (seconds) => !isBroken(seconds))).toEqual([]);
-  expect(named(what)).toEqual(['purchase: handles']);
+  const stays: What = (seconds) => what(Math.min(seconds, 500));
+  expect(named(stays)).toEqual(['purchase: handles']);
 });
 
 test('a process that was restarted counts from then', () => {
@@ -85,6 +86,16 @@ test('of one that was restarted a moment ago, or a short run, nothing is said', 
   ]);
   const short = looksAt((seconds) => ({ residentMb: 50 + seconds })).slice(0, 37);
   expect(growing(heldOf(short))).toEqual([]);
+});
+
+test('clients that come and go hide no leak, and are none', () => {
+  const of = (leak: number) =>
+    named((seconds) => {
+      const clients = seconds % 15 === 0 ? 20 : 20 + ((seconds * 37) % 400) * (seconds / 600);
+      return { handles: { sockets: clients + seconds * leak, files: 4, others: 18 } };
+    });
+  expect(of(0)).toEqual([]);
+  expect(of(0.1)).toEqual(['purchase: handles']);
 });
 
 test('connections that are kept are filled up, and no more than that', () => {

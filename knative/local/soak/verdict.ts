@@ -67,13 +67,22 @@ export function heldOf(samples: readonly Sample[]): Held[] {
         return isCalm && value !== undefined ? [{ seconds: seconds - from, value }] : [];
       });
       if (points.length < pointsMin) return [];
-      const { mean, perMinute, isFlat } = trendOf(points);
+      const { mean, perMinute, isFlat } = trendOf(isCounted.has(figure) ? lowsOf(points) : points);
       const isFilling = mean < (fillsUpTo[name.replace(/-\d+$/, '')]?.[figure] ?? 0);
       const isLong = to - from >= lifeSecondsMin;
       const verdict = !isLong ? 'too short' : isFlat || isFilling ? 'flat' : 'grows';
       return [{ name, figure, from, to, mean, perMinute, verdict }];
     });
   });
+}
+
+/** Connections come and go with the clients: what is held is what is there when fewest are. */
+const isCounted: ReadonlySet<FigureName> = new Set(['handles', 'resources']);
+const lowsOfSeconds = 30;
+
+function lowsOf(points: readonly Point[]): Point[] {
+  const parts = Map.groupBy(points, ({ seconds }) => Math.floor(seconds / lowsOfSeconds));
+  return [...parts.values()].map((part) => part.reduce((a, b) => (b.value < a.value ? b : a)));
 }
 
 /** What is not flat, a line each. */

@@ -97,7 +97,7 @@ function summaryOf(line: Line): string {
 /** Logs of all processes and what they stored, but for what is large and tells nothing. */
 function keepEvidence(system: FaultSystem, { seed, at }: Line): string {
   const kept = join(root, '.seckill', `faults-${seed}-${at.replaceAll(/[:.]/g, '-')}`);
-  const filter = (file: string) => !/\/dist$|\/ib[^/]*$|index$|\.ibd$/.test(file);
+  const filter = (file: string) => !/\/dist$|\/member$|\/ib[^/]*$|index$|\.ibd$/.test(file);
   cpSync(folderOf(system.folder, system.nodes), kept, { recursive: true, filter });
   return kept;
 }

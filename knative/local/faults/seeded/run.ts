@@ -134,7 +134,8 @@ async function judge(judged: Judged): Promise<Verdict> {
   await askAgain(judged);
   const verdict = await operator.verify(productId);
   problems.push(...verdict.problems);
-  if (!verdict.ok) problems.push(`verify is not content: ${verdict.waiting.join('; ')}`);
+  problems.push(...verdict.waiting.map((what) => `verify still waits: ${what}`));
+  if (!verdict.ok && problems.length === 0) problems.push('verify is not content');
   const { rows, units } = await rowsOf(system.runtime, productId);
   problems.push(...problemsOf(compare(tally.purchases, rows)));
   if (new Set(units).size !== rows.length) {

@@ -26,11 +26,12 @@ afterAll(async () => {
 });
 
 test('limits and all tiers work on a cluster as on one Redis', async () => {
-  await setLimit(redis, { tier: 'ip' }, { rate: 1, capacity: 70 });
-  await setLimit(redis, { tier: 'product' }, { rate: 1, capacity: 20 });
+  await setLimit(redis, { tier: 'ip' }, { rate: 1, capacity: 50 });
+  await setLimit(redis, { tier: 'product' }, { rate: 1, capacity: 12 });
   const admit = createAdmit({ redis, limitsNow: createLimitsNow(redis) });
   const admitted = await Promise.all(
-    Array.from({ length: 90 }, (_, index) =>
+    // One group: a second one may find what the first gives back, or not yet.
+    Array.from({ length: 60 }, (_, index) =>
       admit({
         userId: `user ${index}`,
         productId: `p${index % 3}`,
@@ -45,7 +46,7 @@ test('limits and all tiers work on a cluster as on one Redis', async () => {
     admitted: tiers.admitted?.length,
     ip: tiers.ip?.length,
     product: tiers.product?.length,
-  }).toEqual({ admitted: 60, ip: 20, product: 10 });
+  }).toEqual({ admitted: 36, ip: 10, product: 14 });
 });
 
 test('every group comes to what the model says, and so does every bucket', once, async () => {

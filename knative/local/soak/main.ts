@@ -24,8 +24,7 @@ async function main(options: Options): Promise<number> {
     // Better now than after half an hour.
     if (file !== undefined) writeFileSync(file, '');
   }
-  const probes = join(folder, 'probes');
-  mkdirSync(probes, { recursive: true });
+  const [probes, clients] = [newFolder('probes'), newFolder('clients')];
   const startedAtMs = performance.now();
   const system = await startTestRuntime(
     {
@@ -36,8 +35,6 @@ async function main(options: Options): Promise<number> {
   );
   say('soak', `everything runs after ${secondsSince(startedAtMs)}`);
   try {
-    const clients = join(folder, 'clients');
-    mkdirSync(clients);
     const soaked = await soak(options, {
       ...{ system, folder: clients, probes, interrupted: ending.signal, say },
     });
@@ -47,6 +44,14 @@ async function main(options: Options): Promise<number> {
   } finally {
     if (!ending.signal.aborted) await system.stop();
   }
+}
+
+/** Empty: a soak that was killed left its own. */
+function newFolder(name: string): string {
+  const path = join(folder, name);
+  rmSync(path, { recursive: true, force: true });
+  mkdirSync(path, { recursive: true });
+  return path;
 }
 
 function readArguments(): Options {

@@ -8,7 +8,6 @@ import type { Loss } from '../nodes/lose.ts';
 import { allLosses } from '../nodes/losses.ts';
 import { belongsAgain, ofKind } from '../nodes/roles.ts';
 import { type ProcessEntry, pidOf } from '../state.ts';
-import { redis } from '../stores/redis.ts';
 import type { Kind } from '../topology.ts';
 import type { Accounts, Seen } from './accounts.ts';
 
@@ -107,7 +106,7 @@ export async function suffer(
   await until(`${one.name} to do its part again`, backWithinMs, async () => {
     const pid = pidOf(one);
     if (pid === undefined || (how === 'killed' && pid === before)) return undefined;
-    return (await doesItsPart(one, system.processes).catch(() => false)) || undefined;
+    return (await belongsAgain(one, system.processes).catch(() => false)) || undefined;
   });
   const backAfterMs = performance.now() - backAtMs;
   const enough = perSecond * recovered.part * (recovered.overMs / 1_000);
@@ -139,17 +138,4 @@ async function freeze(one: ProcessEntry, awayMs: number): Promise<void> {
   } finally {
     process.kill(pid, 'SIGCONT');
   }
-}
-
-/** A store that is one alone has nobody to tell about it. */
-async function doesItsPart(
-  one: ProcessEntry,
-  processes: readonly ProcessEntry[],
-): Promise<boolean> {
-  const isAlone = ofKind(processes, one.kind).length === 1;
-  if (one.kind === 'redis' && isAlone) {
-    await redis.check(`redis://127.0.0.1:${one.port}`);
-    return true;
-  }
-  return belongsAgain(one, processes);
 }

@@ -38,8 +38,7 @@ export const millionUnits: Measure = async ({ system, options }: Bench) => {
 };
 
 /** One sale of a small stock sells so many batches. */
-const batchesOf = (stock: number) =>
-  Math.min(orders, Math.floor(stock / batchOrdersMax) * batchOrdersMax) / batchOrdersMax;
+const batchesOf = (stock: number) => Math.floor(Math.min(orders, stock) / batchOrdersMax);
 
 /** The rate for a sale of so many units, or for as many of them as that takes. */
 export async function unitsOf(

@@ -13,7 +13,7 @@ import {
   replicationOffset,
 } from '../../nodes/roles.ts';
 import { type ProcessEntry, pidOf } from '../../state.ts';
-import type { FaultTarget, Role } from './kinds.ts';
+import { type FaultTarget, type Role, stores } from './kinds.ts';
 import { leadElsewhere } from './leaders.ts';
 import type { Restore } from './network.ts';
 import type { PlannedFault } from './plan.ts';
@@ -103,7 +103,7 @@ function networkOf({ network }: FaultSystem) {
 /** A store's own members go on to hear it: what they have to agree on is agreed on, and done. */
 function loseAnswersOf(system: FaultSystem, entry: ProcessEntry): Promise<Restore> {
   const { processes } = system.runtime;
-  const isStore = ['redis', 'etcd', 'kafka', 'mysql'].includes(entry.kind);
+  const isStore = stores.includes(entry.kind);
   const others = processes.filter(({ kind }) => kind !== entry.kind).map(system.peerOf);
   return networkOf(system).loseAnswers(system.peerOf(entry), isStore ? others : 'everybody');
 }

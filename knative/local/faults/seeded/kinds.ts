@@ -31,7 +31,7 @@ export interface FaultKindFacts {
 }
 
 const functions: readonly Kind[] = ['ratelimit-edge', 'purchase', 'persist-order', 'update-rank'];
-const stores: readonly Kind[] = ['redis', 'etcd', 'kafka', 'mysql'];
+export const stores: readonly Kind[] = ['redis', 'etcd', 'kafka', 'mysql'];
 const kinds: readonly Kind[] = [...stores, ...functions, 'source-runner'];
 
 function instancesOf(nodes: Nodes, some: readonly Kind[]): FaultTarget[] {

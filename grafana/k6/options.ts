@@ -1,6 +1,7 @@
 // What `npm run load` is asked for.
 
 import { parseArgs } from 'node:util';
+import { wholeNumber } from '#knative/local/whole-number.ts';
 import { type Overrides, planOf, type ScenarioName, scenarioNames } from './plans.ts';
 
 export interface Options extends Overrides {
@@ -55,16 +56,15 @@ export function readOptions(args: readonly string[]): Options | undefined {
   if (!['table', 'json'].includes(values.output)) throw new Error('--output: table or json');
   return {
     scenario,
-    perSecond: wholeNumber('rate', values.rate),
-    seconds: wholeNumber('seconds', values.seconds),
-    virtualUsers: wholeNumber('virtual-users', values['virtual-users']),
+    perSecond: givenNumber('rate', values.rate),
+    seconds: givenNumber('seconds', values.seconds),
+    virtualUsers: givenNumber('virtual-users', values['virtual-users']),
     json: values.output === 'json',
     out: values.out,
   };
 }
 
-function wholeNumber(option: string, text: string | undefined): number | undefined {
+function givenNumber(option: string, text: string | undefined): number | undefined {
   if (text === undefined) return undefined;
-  if (!/^[1-9]\d{0,4}$/.test(text)) throw new Error(`--${option}: a whole number from 1 to 99999`);
-  return Number(text);
+  return wholeNumber(option, text, 1, 99_999);
 }

@@ -1,6 +1,7 @@
 // What `npm run test:knative` is asked for.
 
 import { parseArgs } from 'node:util';
+import { wholeNumber } from '#knative/local/whole-number.ts';
 
 export const scenarioNames = [
   'from-zero',
@@ -94,11 +95,11 @@ export function readOptions(
     context: values.context,
     gateways: values.gateway.split(',').filter(Boolean).map(gatewayOf),
     json: oneOf('output', values.output, ['table', 'json']) === 'json',
-    tries: wholeNumber('tries', values.tries),
-    orders: wholeNumber('orders', values.orders),
-    perSecond: wholeNumber('per-second', values['per-second']),
-    crowd: wholeNumber('crowd', values.crowd),
-    warm: wholeNumber('warm', values.warm),
+    tries: wholeNumber('tries', values.tries, 1, 999_999),
+    orders: wholeNumber('orders', values.orders, 1, 999_999),
+    perSecond: wholeNumber('per-second', values['per-second'], 1, 999_999),
+    crowd: wholeNumber('crowd', values.crowd, 1, 999_999),
+    warm: wholeNumber('warm', values.warm, 1, 999_999),
     killNode: commandOf('kill-node', values['kill-node']),
     startNode: commandOf('start-node', values['start-node']),
     node: values.node,
@@ -137,9 +138,4 @@ function gatewayOf(text: string): string {
 function commandOf(option: string, text: string | undefined): string | undefined {
   if (text === undefined || text.includes('{node}')) return text;
   throw new Error(`--${option}: it has no {node}, so it would not know which`);
-}
-
-function wholeNumber(option: string, text: string): number {
-  if (!/^[1-9]\d{0,5}$/.test(text)) throw new Error(`--${option}: must be a whole number from 1`);
-  return Number(text);
 }

@@ -2,6 +2,7 @@
 
 import { parseArgs } from 'node:util';
 import { functionNames } from '../build.ts';
+import { wholeNumber } from '../whole-number.ts';
 import { growthNames } from './growth-names.ts';
 
 export const names = [
@@ -72,10 +73,10 @@ export function readOptions(args: readonly string[]): Options {
   return {
     out: values.out,
     only: values.only?.split(',').map(nameOf) ?? (values.growth ? growthNames : usual),
-    connections: wholeNumber('connections', values.connections),
-    seconds: wholeNumber('seconds', values.seconds ?? '5'),
-    longSeconds: wholeNumber('seconds', values.seconds ?? '300'),
-    rounds: wholeNumber('rounds', values.rounds),
+    connections: wholeNumber('connections', values.connections, 1, 999_999),
+    seconds: wholeNumber('seconds', values.seconds ?? '5', 1, 999_999),
+    longSeconds: wholeNumber('seconds', values.seconds ?? '300', 1, 999_999),
+    rounds: wholeNumber('rounds', values.rounds, 1, 999_999),
     cpuProf: values['cpu-prof'],
   };
 }
@@ -84,9 +85,4 @@ function nameOf(text: string): Name {
   const name = names.find((one) => one === text);
   if (name === undefined) throw new Error(`--only: there is no ${text}`);
   return name;
-}
-
-function wholeNumber(option: string, text: string): number {
-  if (!/^[1-9]\d{0,5}$/.test(text)) throw new Error(`--${option}: must be a whole number from 1`);
-  return Number(text);
 }

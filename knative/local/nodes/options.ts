@@ -1,6 +1,7 @@
 // What `npm run test:nodes` is asked for.
 
 import { parseArgs } from 'node:util';
+import { wholeNumber } from '../whole-number.ts';
 import { allLosses, type Meant } from './losses.ts';
 
 export interface Options {
@@ -52,8 +53,8 @@ export function readOptions(args: readonly string[]): Options | undefined {
   if (!['table', 'json'].includes(values.output)) throw new Error('--output: table or json');
   return {
     isMeant: meantBy(values.only),
-    rate: wholeNumber('rate', values.rate),
-    buyers: wholeNumber('buyers', values.buyers),
+    rate: wholeNumber('rate', values.rate, 1, 9_999),
+    buyers: wholeNumber('buyers', values.buyers, 1, 9_999),
     json: values.output === 'json',
     out: values.out,
   };
@@ -68,9 +69,4 @@ function meantBy(only: string): Meant {
   const unknown = texts.find((text) => !losses.some((what) => contains(what, text)));
   if (unknown !== undefined) throw new Error(`--only: nothing that is lost is called ${unknown}`);
   return (what) => texts.length === 0 || texts.some((text) => contains(what, text));
-}
-
-function wholeNumber(option: string, text: string): number {
-  if (!/^[1-9]\d{0,3}$/.test(text)) throw new Error(`--${option}: a whole number from 1 to 9999`);
-  return Number(text);
 }

@@ -2,6 +2,7 @@
 
 import { parseArgs } from 'node:util';
 import { type Nodes, nodesOf } from '../topology.ts';
+import { wholeNumber } from '../whole-number.ts';
 
 export interface Options {
   readonly minutes: number;
@@ -69,10 +70,4 @@ export function readOptions(args: readonly string[]): Options | undefined {
     json: values.output === 'json',
     ...{ out: values.out, samples: values.samples },
   };
-}
-
-function wholeNumber(option: string, text: string, min: number, max: number): number {
-  const value = /^\d{1,10}$/.test(text) ? Number(text) : Number.NaN;
-  if (value >= min && value <= max) return value;
-  throw new Error(`--${option}: a whole number from ${min} to ${max}`);
 }

@@ -2,6 +2,7 @@
 
 import { parseArgs } from 'node:util';
 import { type Nodes, nodesOf } from '../../topology.ts';
+import { wholeNumber } from '../../whole-number.ts';
 import { allKinds, type FaultKind, factsOf } from './kinds.ts';
 
 export interface Options {
@@ -72,8 +73,8 @@ export function readOptions(args: readonly string[]): Options | undefined {
     seeds: seedsIn(values.seed ?? values.seeds ?? '1-20'),
     nodes,
     kinds: values.only === undefined ? allKinds : values.only.split(',').map(kindOf),
-    seconds: wholeNumber('seconds', values.seconds),
-    renew: wholeNumber('renew', values.renew),
+    seconds: wholeNumber('seconds', values.seconds, 1, 9_999),
+    renew: wholeNumber('renew', values.renew, 1, 9_999),
     log: values.log,
     json: values.output === 'json',
     table: values.table,
@@ -92,11 +93,6 @@ function kindOf(text: string): FaultKind {
   const found = allKinds.find((kind) => kind === text);
   if (found === undefined) throw new Error(`--only: ${text} is none of ${allKinds.join(', ')}`);
   return found;
-}
-
-function wholeNumber(option: string, text: string): number {
-  if (!/^[1-9]\d{0,3}$/.test(text)) throw new Error(`--${option}: a whole number from 1`);
-  return Number(text);
 }
 
 /** What has one run again; `kinds` are those that its plan was drawn from. */
